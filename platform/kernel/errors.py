@@ -79,7 +79,13 @@ class ProviderError(FrontdeskError):
     code = "unavailable"
 
     def __init__(
-        self, detail: str, *, provider: str, retryable: bool, code: str | None = None, retry_after: float | None = None
+        self,
+        detail: str,
+        *,
+        provider: str,
+        retryable: bool,
+        code: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(detail, code=code)
         self.provider = provider

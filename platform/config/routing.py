@@ -1,0 +1,5 @@
+"""The sockets."""
+
+from django.urls import URLPattern
+
+websocket_urlpatterns: list[URLPattern] = []

@@ -1,0 +1,189 @@
+"""Django's settings, read from the environment (product.md section 2). `config.env` checks every value and names a wrong one."""
+
+from pathlib import Path
+
+from celery.schedules import schedule
+
+from config import env
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+FRONTDESK_HOME = env.home()
+
+# Where we listen and what we are called.
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", 8000, 1, 65535)
+BASE_URL = env.url("BASE_URL", f"http://{'127.0.0.1' if HOST in ('0.0.0.0', '::') else HOST}:{PORT}").rstrip(
+    "/"
+)  # noqa: S104 - compared, not bound
+ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]")))
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+RATE_LIMITS = env.choice("RATE_LIMITS", ("on", "off"), "on") == "on"
+
+SECRET_KEY = env.secret_key()
+ENCRYPTION_KEYS = env.encryption_keys()
+DEBUG = False
+
+# Applications. tenants first: its migrate_schemas must win over django_tenants' own.
+PUBLIC_LIBRARIES = [
+    "unfold",
+    "django_tenants",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "config",
+]
+OWN_APPS = ["tenants", "widgets", "knowledge", "billing", "meetings"]
+INSTALLED_APPS = ["tenants", *PUBLIC_LIBRARIES, *OWN_APPS[1:]]
+# Placement is per model (tenants.placement); django-tenants wants these two all the same.
+SHARED_APPS = INSTALLED_APPS
+TENANT_APPS = OWN_APPS
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+TENANT_SYNC_ROUTER = "tenants.placement.PlacementRouter"
+DATABASE_ROUTERS = [TENANT_SYNC_ROUTER]
+GET_EXECUTOR_FUNCTION = "tenants.migrating.get_executor"
+
+# PostgreSQL: the application's role here; the owner's only where migrations and maintain run.
+DATABASES = {"default": env.database(env.database_url())}
+# tenants.db looks at the socket of a pooled connection instead of asking the server: no round trip.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
+_owner_url = env.database_owner_url()
+DATABASE_OWNER = env.database(_owner_url, setting="DATABASE_OWNER_URL", pooled=False) if _owner_url else None
+DATABASE_THREADS = env.integer("DB_POOL_MAX", 10, 1, 1000)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis: the broker, the channel layer, streams of running answers.
+REDIS_URL = env.redis_url()
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [
+                {
+                    "address": REDIS_URL,
+                    "socket_timeout": 15,
+                    "socket_keepalive": not REDIS_URL.startswith("unix"),
+                }
+            ]
+        },
+    }
+}
+CELERY_BROKER_URL = env.celery_url(REDIS_URL)
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Celery's Django fixup would open a connection per task (measured.md section 4).
+CELERY_DB_REUSE_MAX = 1000
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "recover-answers": {"task": "widgets.recover_answers", "schedule": schedule(5.0)},
+    "end-idle-sessions": {"task": "widgets.end_idle_sessions", "schedule": schedule(600.0)},
+    "requeue-documents": {"task": "knowledge.requeue_documents", "schedule": schedule(60.0)},
+    "sweep-rollups": {"task": "billing.sweep_rollups", "schedule": schedule(300.0)},
+}
+
+# The web.
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "tenants.middleware.TenantMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [CHECKOUT / "platform" / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = FRONTDESK_HOME / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+# People.
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = ["tenants.authentication.EmailBackend"]
+PASSWORD_HASHERS = ["tenants.passwords.Argon2Hasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_ENGINE = "tenants.sessions"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
+
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# AI.
+LLM_MODEL = env.text("LLM_MODEL", "offline")
+EMBEDDING_MODEL = env.text("EMBEDDING_MODEL", "local")
+OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
+OPENAI_BASE_URL = env.url("OPENAI_BASE_URL", "https://api.openai.com/v1").rstrip("/")
+ANTHROPIC_API_KEY = env.secret("ANTHROPIC_API_KEY")
+ANTHROPIC_BASE_URL = env.url("ANTHROPIC_BASE_URL", "https://api.anthropic.com").rstrip("/")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tenants.rest.authentication.ApiKeyAuthentication",
+        "tenants.rest.authentication.AdminSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.rest.scopes.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["tenants.rest.rendering.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["tenants.rest.rendering.OrjsonParser"],
+    "DEFAULT_PAGINATION_CLASS": "tenants.rest.pagination.NewestFirst",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "tenants.rest.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Frontdesk API",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {"aiohttp": {"level": "WARNING"}, "celery": {"level": "WARNING"}},
+}

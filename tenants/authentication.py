@@ -1,0 +1,112 @@
+"""Who is signing in: people by email and password, programs by API key."""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.http import HttpRequest
+from django.utils import timezone
+
+from kernel.errors import InvalidInput
+from tenants.context import TenantRef, acting_as, current_tenant
+from tenants.directory import claim, resolve_tenant
+from tenants.models import ApiKey, KeyKind, User
+from tenants.sessions import TENANT_KEY
+
+KEY_PREFIX: Final = "fd_sk_"
+SHOWN_CHARACTERS: Final = len(KEY_PREFIX) + 6
+LAST_USED_EVERY: Final = timedelta(minutes=1)
+
+AREAS: Final = ("knowledge", "widgets", "conversations", "billing", "account")
+SCOPES: Final = ("read", "write", *(f"{area}:{verb}" for area in AREAS for verb in ("read", "write")))
+
+
+class EmailBackend:
+    """Django's authentication backend: email to tenant through the directory, then the password inside that tenant."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **_: Any
+    ) -> User | None:
+        email = (username or "").strip().lower()
+        tenant = resolve_tenant(KeyKind.EMAIL, email) if email else None
+        user = self._find(tenant, email)
+        if user is None or not user.is_active:
+            # As slow as a real check, so that the answer's time does not tell which emails exist.
+            make_password(password)
+            return None
+        if not check_password(password or "", user.password):
+            return None
+        if request is not None and tenant is not None:
+            request.session[TENANT_KEY] = str(tenant.id)
+        return user
+
+    def get_user(self, user_id: str) -> User | None:
+        """The session's user, seen from inside the session's tenant (`tenants.middleware` has entered it)."""
+        return User.objects.filter(pk=user_id, is_active=True).first()
+
+    @staticmethod
+    def _find(tenant: TenantRef | None, email: str) -> User | None:
+        if tenant is None:
+            return User.objects.filter(email=email, tenant=None).first()
+        with acting_as(tenant):
+            return User.objects.filter(email=email).first()
+
+
+def issue_api_key(
+    name: str, scopes: Sequence[str], *, expires_at: datetime | None = None, created_by: User | None = None
+) -> tuple[ApiKey, str]:
+    """A new key of the acting tenant and its secret, which is shown this once and stored nowhere.
+
+    Raises InvalidInput for an unknown scope, none at all, or an expiry in the past.
+    """
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise InvalidInput.of("scopes", f"choose from {', '.join(SCOPES)}")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise InvalidInput.of("expires_at", "must lie in the future")
+    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    key = ApiKey(
+        name=name,
+        prefix=secret[:SHOWN_CHARACTERS],
+        key_hash=digest(secret),
+        scopes=sorted(set(scopes)),
+        expires_at=expires_at,
+        created_by=created_by,
+    )
+    tenant = current_tenant()
+    key.tenant_id = tenant.id if tenant else None  # type: ignore[assignment]  # refused by the database outside a tenant
+    claim(KeyKind.API_KEY, key.key_hash)
+    key.save(force_insert=True)
+    return key, secret
+
+
+def authenticate_api_key(secret: str) -> tuple[TenantRef, ApiKey] | None:
+    """Whose key this is, or None when it is unknown, expired or revoked. Notes its use, at most once a minute."""
+    if not secret.startswith(KEY_PREFIX):
+        return None
+    key_hash = digest(secret)
+    tenant = resolve_tenant(KeyKind.API_KEY, key_hash)
+    if tenant is None:
+        return None
+    with acting_as(tenant):
+        key = ApiKey.objects.filter(key_hash=key_hash, revoked_at=None).first()
+        moment = timezone.now()
+        if key is None or (key.expires_at and key.expires_at <= moment):
+            return None
+        if key.last_used_at is None or moment - key.last_used_at > LAST_USED_EVERY:
+            ApiKey.objects.filter(pk=key.pk).update(last_used_at=moment)
+        return tenant, key
+
+
+def revoke_api_key(key_id: uuid.UUID) -> None:
+    """The key opens nothing from now on."""
+    ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def digest(secret: str) -> str:
+    """SHA-256 in hexadecimal. The secret has 256 random bits: a slow, salted hash would protect nothing more."""
+    return hashlib.sha256(secret.encode()).hexdigest()

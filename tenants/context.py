@@ -1,0 +1,132 @@
+"""Whom are we acting for? `acting_as` is the one way to a tenant's rows; the six doors use it and nothing goes round it.
+
+Outside it the application's role sees no tenant's row and cannot write one: PostgreSQL refuses, whatever the code forgets.
+"""
+
+import asyncio
+import contextvars
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache, partial
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar, cast
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import connection, transaction
+from django_tenants.postgresql_backend.base import FakeTenant
+
+from tenants.db.base import DatabaseWrapper, TenantContextError
+
+if TYPE_CHECKING:
+    from tenants.models import Tenant
+
+__all__ = [
+    "TenantContextError",
+    "TenantRef",
+    "acting_as",
+    "current_tenant",
+    "require_tenant",
+    "run_as",
+    "run_in_thread",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NOBODY = FakeTenant("public")
+
+
+class TenantRef(NamedTuple):
+    """A tenant as far as the doors need to know it: its id and the schema that holds its rows."""
+
+    id: uuid.UUID
+    schema_name: str
+
+
+def current_tenant() -> TenantRef | None:
+    """Whom this thread acts for, or None."""
+    chosen = _connection().tenant
+    return chosen if isinstance(chosen, TenantRef) else None
+
+
+def require_tenant() -> TenantRef:
+    """Whom this thread acts for. Raises TenantContextError outside `acting_as`."""
+    chosen = current_tenant()
+    if chosen is None:
+        raise TenantContextError("no tenant: call this inside acting_as()")
+    return chosen
+
+
+def current_tenant_id() -> uuid.UUID | None:
+    """The default of every tenant_id column; None outside a context, which the database then refuses."""
+    chosen = current_tenant()
+    return chosen.id if chosen else None
+
+
+@contextmanager
+def acting_as(tenant: "TenantRef | Tenant") -> Iterator[TenantRef]:
+    """A transaction that sees and writes the rows of `tenant` only; a savepoint where one is already open for it.
+
+    Raises TenantContextError when the thread already acts for another tenant: work across tenants is a loop of contexts,
+    never a nest.
+    """
+    ref = tenant if isinstance(tenant, TenantRef) else TenantRef(tenant.pk, tenant.schema_name)
+    database = _connection()
+    outer = current_tenant()
+    if outer is not None:
+        if outer.id != ref.id:
+            raise TenantContextError(f"already acting for tenant {outer.id}, refusing to enter {ref.id}")
+        with transaction.atomic():
+            yield outer
+        return
+    try:
+        database.set_tenant(ref)
+        with transaction.atomic():
+            yield ref
+    finally:
+        database.set_tenant(NOBODY)
+        database.reapply()
+
+
+async def run_as(
+    tenant: "TenantRef | Tenant", function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Run one sync function inside `acting_as(tenant)` on a database thread. The only way from async code to a tenant's rows."""
+    return await run_in_thread(partial(_inside, tenant, function, *args, **kwargs))
+
+
+async def run_in_thread(function: Callable[[], T]) -> T:
+    """Run one sync function that opens its own contexts on a database thread, and give its connection back to the pool.
+
+    Channels' own helper sends everything through one thread; behind another tenant's slow query a quick call waited
+    460 ms there, 2 to 4 ms with eight threads (measured.md section 4). Tests that share one connection set
+    DATABASE_THREADS to 0 and get that one thread.
+    """
+    if not settings.DATABASE_THREADS:
+        return await sync_to_async(function, thread_sensitive=True)()
+    context = contextvars.copy_context()
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_database_threads(), partial(context.run, _then_release, function))
+
+
+def _inside(tenant: "TenantRef | Tenant", function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    with acting_as(tenant):
+        return function(*args, **kwargs)
+
+
+def _then_release(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    finally:
+        connection.close()
+
+
+@cache
+def _database_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(settings.DATABASE_THREADS, thread_name_prefix="database")
+
+
+def _connection() -> DatabaseWrapper:
+    return cast(DatabaseWrapper, connection)

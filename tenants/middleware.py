@@ -1,0 +1,41 @@
+"""The door of people with a session: the whole request, template rendering included, inside one tenant transaction."""
+
+import uuid
+from collections.abc import Callable
+
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+
+from tenants.context import NOBODY, TenantRef, acting_as
+from tenants.directory import resolve_tenant
+from tenants.models import KeyKind
+from tenants.sessions import TENANT_KEY
+
+ADMIN_PATH = "/admin/"
+
+
+class TenantMiddleware:
+    """Acts for the session's tenant on admin pages. API, widget and webhooks set their tenant at their own doors,
+    because they must not hold a transaction while a provider answers."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # Threads are reused: whatever a broken request may have left must not meet the next one.
+        connection.set_tenant(NOBODY)  # type: ignore[attr-defined]  # our backend's own method
+        tenant = session_tenant(request) if request.path.startswith(ADMIN_PATH) else None
+        request.tenant = tenant or NOBODY  # type: ignore[attr-defined]  # what django_tenants' template tags read
+        if tenant is None:
+            return self.get_response(request)
+        with acting_as(tenant):
+            response = self.get_response(request)
+            if response.status_code >= 500:
+                transaction.set_rollback(True)
+            return response
+
+
+def session_tenant(request: HttpRequest) -> TenantRef | None:
+    """The tenant of the signed-in session, or None for visitors and platform staff."""
+    value = request.session.get(TENANT_KEY)
+    return resolve_tenant(KeyKind.TENANT, str(uuid.UUID(value))) if value else None

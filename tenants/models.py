@@ -1,0 +1,250 @@
+"""The directory: tenants, their people, sessions and keys. All in the public schema, each under row-level security."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.functional import cached_property
+from django_tenants.models import TenantMixin
+from django_tenants.postgresql_backend.base import _check_schema_name
+
+from tenants.ownership import Identified, jsonb_default
+from tenants.permissions import Role, may
+
+POOL_SCHEMA = "pool"
+
+
+class Plan(models.TextChoices):
+    STARTER = "starter"
+    GROWTH = "growth"
+    BUSINESS = "business"
+    ENTERPRISE = "enterprise"
+
+
+class TenantStatus(models.TextChoices):
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class Tenant(Identified, TenantMixin):
+    """A company. Most share the schema `pool`; an enterprise tenant may have one of its own."""
+
+    auto_create_schema = False
+    auto_drop_schema = False
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=63, unique=True)
+    plan = models.CharField(max_length=16, choices=Plan, default=Plan.STARTER, db_default=Plan.STARTER)
+    status = models.CharField(
+        max_length=16, choices=TenantStatus, default=TenantStatus.TRIALING, db_default=TenantStatus.TRIALING
+    )
+    settings = models.JSONField(default=dict, blank=True, db_default=jsonb_default("{}"))
+    stripe_customer_id = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    stripe_subscription_id = models.CharField(max_length=64, null=True, blank=True)
+    schema_name = models.CharField(
+        max_length=63,
+        default=POOL_SCHEMA,
+        db_default=POOL_SCHEMA,
+        validators=[_check_schema_name],
+        editable=False,
+    )
+
+    class Meta:
+        db_table = "tenants"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(plan__in=Plan.values), name="tenants_plan_known"),
+            models.CheckConstraint(
+                condition=models.Q(status__in=TenantStatus.values), name="tenants_status_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    # TenantMixin makes and drops schemas as its rows come and go and wants each schema name once; here many share one
+    # and only the owner's role has such rights. Its context manager keeps its stack in a list that all threads share.
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        models.Model.save(self, *args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        return models.Model.delete(self, *args, **kwargs)
+
+    def _drop_schema(self, force_drop: bool = False) -> None:
+        raise RuntimeError("schemas are dropped by manage.py maintain, never through a row")
+
+    def __enter__(self) -> Any:
+        raise RuntimeError("use tenants.context.acting_as(tenant)")
+
+
+class Domain(Identified):
+    """A hostname of a tenant's own; serves it only once verified."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains", db_index=False)
+    hostname = models.CharField(max_length=253, unique=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    is_primary = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        db_table = "domains"
+        indexes = [models.Index(fields=["tenant", "hostname"], name="domains_by_tenant")]
+
+    def __str__(self) -> str:
+        return self.hostname
+
+
+class UserManager(BaseUserManager["User"]):
+    """Finds people by their email, which is stored in lower case."""
+
+    def get_by_natural_key(self, email: str | None) -> "User":
+        return self.get(email=(email or "").strip().lower())
+
+
+class User(AbstractBaseUser, Identified):
+    """A person who signs in: of one tenant, or of the platform's staff where tenant is null."""
+
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="users", db_index=False
+    )
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=120, blank=True, default="", db_default="")
+    role = models.CharField(max_length=16, choices=Role, default=Role.MEMBER, db_default=Role.MEMBER)
+    avatar_url = models.URLField(max_length=500, blank=True, default="", db_default="")
+    is_active = models.BooleanField(default=True, db_default=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        db_table = "users"
+        indexes = [models.Index(fields=["tenant", "role"], name="users_by_tenant")]
+        constraints = [
+            # Stored in lower case with a plain unique index: lower(email) could not use an index under RLS.
+            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="users_email_lower"),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="users_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def is_platform_staff(self) -> bool:
+        """Whether this is one of the platform's own people."""
+        return self.tenant_id is None
+
+    @property
+    def is_staff(self) -> bool:
+        """Django's name for "may open the admin": everybody with an account here."""
+        return self.is_active
+
+    def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
+        """Django's permission names (`app.action_model`), answered by the role table."""
+        return self.is_active and may(Role(self.role), perm)
+
+    def has_perms(self, perm_list: list[str], obj: models.Model | None = None) -> bool:
+        return all(self.has_perm(perm, obj) for perm in perm_list)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active
+
+
+class AuthSession(models.Model):
+    """A signed-in browser (or one about to sign in). Listed for and revocable by its user."""
+
+    key = models.CharField(max_length=80, primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="auth_sessions")
+    data = models.TextField()
+    expires_at = models.DateTimeField(db_index=True)
+    ip = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=300, blank=True, default="", db_default="")
+    last_seen_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "auth_sessions"
+        indexes = [models.Index(fields=["tenant", "user"], name="auth_sessions_by_tenant")]
+
+
+class ApiKey(Identified):
+    """A program's key: shown once, stored as a SHA-256 (it is 256 random bits, so a slow hash would add nothing)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=120)
+    prefix = models.CharField(max_length=16)
+    key_hash = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=40))
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    created_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+", db_index=False
+    )
+
+    class Meta:
+        db_table = "api_keys"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["tenant", "-id"], name="api_keys_by_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @cached_property
+    def scope_set(self) -> frozenset[str]:
+        """The scopes, for asking."""
+        return frozenset(self.scopes)
+
+
+class KeyKind(models.TextChoices):
+    """What a door may know before it knows the tenant."""
+
+    TENANT = "tenant"
+    SLUG = "slug"
+    EMAIL = "email"
+    API_KEY = "api_key"
+    WIDGET = "widget"
+    HOSTNAME = "hostname"
+    ROOM = "room"
+    STRIPE_CUSTOMER = "stripe_customer"
+
+
+class DirectoryKey(models.Model):
+    """One name that is unique over all tenants and leads to its tenant (`tenants.directory`)."""
+
+    pk = models.CompositePrimaryKey("kind", "key")
+    kind = models.CharField(max_length=16, choices=KeyKind)
+    key = models.CharField(max_length=254)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+
+    class Meta:
+        db_table = "directory_keys"
+        indexes = [models.Index(fields=["tenant", "kind"], name="directory_keys_by_tenant")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind__in=KeyKind.values), name="directory_keys_kind_known"
+            )
+        ]
+
+
+class DueWork(models.Model):
+    """Something of a tenant's that must be looked at by a certain time even if its process died (`tenants.due_work`)."""
+
+    pk = models.CompositePrimaryKey("kind", "key")
+    kind = models.CharField(max_length=32)
+    key = models.UUIDField()
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    due_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "due_work"
+        indexes = [
+            models.Index(fields=["kind", "due_at"], name="due_work_by_time"),
+            models.Index(fields=["tenant", "kind"], name="due_work_by_tenant"),
+        ]

@@ -1,0 +1,53 @@
+"""The one role table: what a tenant's people may do. The admin and the API both ask here."""
+
+from typing import Final
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+# Django's permission names, `app.action_model`. A member works with conversations and knowledge; an admin with all but
+# billing and deletion of the account; an owner with everything. Nobody edits what is only ever recorded.
+MEMBER_MODELS: Final = frozenset(
+    {
+        "knowledge.document",
+        "widgets.session",
+        "widgets.message",
+        "widgets.visitor",
+    }
+)
+MEMBER_READS: Final = frozenset({"widgets.widget", "widgets.personality"})
+OWNER_MODELS: Final = frozenset({"tenants.tenant", "billing.budget"})
+RECORDED_MODELS: Final = frozenset(
+    {
+        "widgets.session",
+        "widgets.message",
+        "widgets.visitor",
+        "widgets.answerrun",
+        "billing.costevent",
+        "billing.costsummary",
+        "billing.modelprice",
+        "billing.budgethold",
+        "tenants.authsession",
+        "meetings.meeting",
+    }
+)
+
+
+def may(role: Role, permission: str) -> bool:
+    """Whether `role` has Django's `permission` ("knowledge.change_document")."""
+    app_label, _, name = permission.partition(".")
+    action, _, model_name = name.partition("_")
+    model = f"{app_label}.{model_name}"
+    if model in RECORDED_MODELS and action != "view":
+        return False
+    if role is Role.OWNER:
+        return True
+    if role is Role.ADMIN:
+        return model not in OWNER_MODELS or action == "view"
+    return model in MEMBER_MODELS or (model in MEMBER_READS and action == "view")
