@@ -1,0 +1,6 @@
+"""Text to vectors: the one seam to every embedding model."""
+
+from ai.embedding.choosing import embedder
+from ai.embedding.seam import DIMENSIONS, Embedder, Embeddings, Kind, Vectors, join
+
+__all__ = ["DIMENSIONS", "Embedder", "Embeddings", "Kind", "Vectors", "embedder", "join"]
