@@ -10,7 +10,7 @@ from django.utils.functional import cached_property
 from django_tenants.models import TenantMixin
 from django_tenants.postgresql_backend.base import _check_schema_name
 
-from tenants.ownership import Identified, jsonb_default
+from tenants.ownership import Identified, SameTenantForeignKey, jsonb_default
 from tenants.permissions import Role, may
 
 POOL_SCHEMA = "pool"
@@ -126,6 +126,7 @@ class User(AbstractBaseUser, Identified):
         db_table = "users"
         indexes = [models.Index(fields=["tenant", "role"], name="users_by_tenant")]
         constraints = [
+            models.UniqueConstraint(fields=["tenant", "id"], name="users_of_tenant"),
             # Stored in lower case with a plain unique index: lower(email) could not use an index under RLS.
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="users_email_lower"),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="users_role_known"),
@@ -160,7 +161,7 @@ class AuthSession(models.Model):
 
     key = models.CharField(max_length=80, primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="auth_sessions")
+    user = SameTenantForeignKey(User, null=True, related_name="auth_sessions", db_index=True)
     data = models.TextField()
     expires_at = models.DateTimeField(db_index=True)
     ip = models.GenericIPAddressField(null=True)
@@ -184,8 +185,8 @@ class ApiKey(Identified):
     last_used_at = models.DateTimeField(null=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, editable=False)
-    created_by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+", db_index=False
+    created_by = SameTenantForeignKey(
+        User, database_action="SET NULL", null=True, editable=False, related_name="+"
     )
 
     class Meta:

@@ -1,7 +1,7 @@
 from django.db import migrations
 
 from tenants.lookup import LookupFunction
-from tenants.rls import GuardTable
+from tenants.rls import GuardTable, SameTenantKey
 
 
 class Migration(migrations.Migration):
@@ -15,6 +15,8 @@ class Migration(migrations.Migration):
         GuardTable("ApiKey"),
         GuardTable("DirectoryKey", lookup=["kind", "key", "tenant_id"]),
         GuardTable("DueWork", lookup=["kind", "key", "tenant_id", "due_at"]),
+        SameTenantKey("AuthSession", "user"),
+        SameTenantKey("ApiKey", "created_by"),
         LookupFunction("resolve_tenant(text, text)", "tenants/sql/resolve_tenant.sql"),
         LookupFunction("tenant_ids(uuid, integer)", "tenants/sql/tenant_ids.sql"),
         LookupFunction("due_work_before(text, timestamptz, integer)", "tenants/sql/due_work_before.sql"),
