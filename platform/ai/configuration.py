@@ -1,0 +1,54 @@
+"""The settings that chat models read: keys, addresses and how long a provider may take."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+OPENAI_URL = "https://api.openai.com/v1"
+ANTHROPIC_URL = "https://api.anthropic.com"
+
+FIRST_TOKEN_TIMEOUT_S = 30.0
+STALL_TIMEOUT_S = 20.0
+TOTAL_TIMEOUT_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds a provider may take: until it sends its first event, between two events, and for the whole answer."""
+
+    first_token: float = FIRST_TOKEN_TIMEOUT_S
+    stall: float = STALL_TIMEOUT_S
+    total: float = TOTAL_TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Where the providers are and what we show them. A base URL has no slash at its end; an empty key means none."""
+
+    openai_api_key: str = ""
+    openai_base_url: str = OPENAI_URL
+    anthropic_api_key: str = ""
+    anthropic_base_url: str = ANTHROPIC_URL
+    timeouts: Timeouts = Timeouts()
+
+
+def current() -> Configuration:
+    """The configuration of this process, from django.conf.settings."""
+
+    def text(name: str, default: str = "") -> str:
+        return str(getattr(settings, name, None) or default).rstrip("/")
+
+    def seconds(name: str, default: float) -> float:
+        return float(getattr(settings, name, None) or default)
+
+    return Configuration(
+        openai_api_key=text("OPENAI_API_KEY"),
+        openai_base_url=text("OPENAI_BASE_URL", OPENAI_URL),
+        anthropic_api_key=text("ANTHROPIC_API_KEY"),
+        anthropic_base_url=text("ANTHROPIC_BASE_URL", ANTHROPIC_URL),
+        timeouts=Timeouts(
+            first_token=seconds("LLM_FIRST_TOKEN_TIMEOUT_S", FIRST_TOKEN_TIMEOUT_S),
+            stall=seconds("LLM_STALL_TIMEOUT_S", STALL_TIMEOUT_S),
+            total=seconds("LLM_TOTAL_TIMEOUT_S", TOTAL_TIMEOUT_S),
+        ),
+    )
