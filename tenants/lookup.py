@@ -7,14 +7,13 @@ A look-up costs a sixteenth of an ORM query and needs no BYPASSRLS role (measure
 from pathlib import Path
 from typing import Final
 
+from django.conf import settings
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django_tenants.utils import get_public_schema_name
 
 from tenants.rls import LOOKUP_ROLE
-
-APP_ROLE: Final = "frontdesk_app"
 
 LOOKUPS: Final = {
     "resolve_tenant(text, text)": "a name that is unique over all tenants, to its tenant",
@@ -48,7 +47,7 @@ class LookupFunction(Operation):
         for statement in (
             body,
             f"REVOKE ALL ON FUNCTION public.{self.signature} FROM PUBLIC",
-            f"GRANT EXECUTE ON FUNCTION public.{self.signature} TO {APP_ROLE}",
+            f"GRANT EXECUTE ON FUNCTION public.{self.signature} TO {settings.APPLICATION_ROLE}",
             # To give a function away its new owner must be able to create in the schema, for this moment.
             f"GRANT CREATE ON SCHEMA public TO {LOOKUP_ROLE}",
             f"ALTER FUNCTION public.{self.signature} OWNER TO {LOOKUP_ROLE}",

@@ -98,7 +98,7 @@ class Widget(TenantOwned):
 class Visitor(TenantOwned):
     """Somebody on a tenant's website. Has a row from the first message on, so that bots write nothing."""
 
-    widget = SameTenantForeignKey(Widget, related_name="visitors")
+    widget = SameTenantForeignKey(Widget, database_action="SET NULL", null=True, related_name="visitors")
     external_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: anonymous
     email = models.EmailField(max_length=254, null=True, blank=True)  # noqa: DJ001 - null: not told
     name = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null: not told

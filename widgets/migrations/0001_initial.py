@@ -188,7 +188,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='visitor',
             name='widget',
-            field=tenants.ownership.SameTenantForeignKey(database_action='CASCADE', db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='visitors', to='widgets.widget'),
+            field=tenants.ownership.SameTenantForeignKey(database_action='SET NULL', db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='visitors', to='widgets.widget'),
         ),
         migrations.AddField(
             model_name='session',

@@ -53,6 +53,8 @@ GET_EXECUTOR_FUNCTION = "tenants.migrating.get_executor"
 DATABASES = {"default": env.database(env.database_url())}
 # tenants.db looks at the socket of a pooled connection instead of asking the server: no round trip.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
+# Whom migrations grant to; remembered, because they run with the owner's user in its place.
+APPLICATION_ROLE = DATABASES["default"]["USER"]
 _owner_url = env.database_owner_url()
 DATABASE_OWNER = env.database(_owner_url, setting="DATABASE_OWNER_URL", pooled=False) if _owner_url else None
 DATABASE_THREADS = env.integer("DB_POOL_MAX", 10, 1, 1000)
