@@ -1,0 +1,1 @@
+"""The live conversation: boot, socket, questions, streamed answers."""
