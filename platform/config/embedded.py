@@ -24,7 +24,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config import env
-from config.program import Program, process_started, stop_process
+from config.program import Process, Program, process_started, stop_process
 from config.service_account import open_path, postgres_account
 
 _POSTGRES_READY_S = 60.0  # recovery after a crash replays at most a checkpoint's worth of log
@@ -162,7 +162,7 @@ def clear_redis(home: Path) -> None:
     stop_redis(home)
 
 
-def await_postgres(home: Path, process: subprocess.Popen[bytes], service: Program) -> None:
+def await_postgres(home: Path, process: Process, service: Program) -> None:
     """Return once PostgreSQL takes connections; raises ServiceFailed where it exits or takes over 60 seconds."""
     url = env.embedded_postgres_url(home, env.SUPERUSER_ROLE, "postgres")
     deadline = time.monotonic() + _POSTGRES_READY_S
@@ -175,7 +175,7 @@ def await_postgres(home: Path, process: subprocess.Popen[bytes], service: Progra
             return
 
 
-def await_redis(home: Path, process: subprocess.Popen[bytes], service: Program) -> None:
+def await_redis(home: Path, process: Process, service: Program) -> None:
     """Return once Redis answers, its append-only file loaded; raises ServiceFailed as `await_postgres` does."""
     deadline = time.monotonic() + _REDIS_READY_S
     while True:
@@ -202,12 +202,12 @@ def tail(log: Path | None, lines: int = 15) -> str:
     return "\n".join(content.decode(errors="replace").splitlines()[-lines:])
 
 
-def _still_starting(process: subprocess.Popen[bytes], service: Program, deadline: float) -> None:
+def _still_starting(process: Process, service: Program, deadline: float) -> None:
     status = process.poll()
     if status is not None:
         raise ServiceFailed(f"{service.name} ended with status {status} as it started:\n{tail(service.log)}")
     if time.monotonic() > deadline:
-        process.kill()
+        os.kill(process.pid, signal.SIGKILL)
         raise ServiceFailed(f"{service.name} does not answer:\n{tail(service.log)}")
     time.sleep(0.03)
 
