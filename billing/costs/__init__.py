@@ -1,0 +1,1 @@
+"""What AI costs: the ledger of cost events, their prices, the rollups, and the budgets that hold spending back."""
