@@ -132,7 +132,9 @@ def programs(home: Path, listening: int) -> list[Program]:
     python = sys.executable
     unprivileged = {name: value for name, value in os.environ.items() if name not in OWNERS_SETTINGS}
     unprivileged |= {
-        "PYTHONPATH": os.pathsep.join([str(env.CHECKOUT), str(env.CHECKOUT / "platform")]),
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(env.CHECKOUT), str(env.CHECKOUT / "platform"), os.environ.get("PYTHONPATH")])
+        ),
         "PYTHONUNBUFFERED": "1",
         "FRONTDESK_HOME": str(home),
         # Said outright even when embedded: with no DATABASE_URL a process would know the owner's URL too.

@@ -1,0 +1,113 @@
+"""One port, one process: HTTP in WSGI threads, sockets and streams on the event loop.
+
+Django under ASGI costs 1.4 times the CPU of WSGI per request (measured.md section 4), so only what may
+stream goes there.
+"""
+
+import json
+import os
+import sys
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote_from_bytes
+
+import django
+from a2wsgi import WSGIMiddleware
+
+from config.readers import ConfigurationError
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+try:
+    django.setup(set_prefix=False)
+except ConfigurationError as wrong:
+    sys.stderr.write(f"{wrong}\n")
+    sys.exit(2)
+
+# Only importable once Django is set up.
+from channels.routing import URLRouter
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.urls import re_path
+
+from config.lifespan import lifespan
+from config.request_body import BodyRefused, ClientGone, Receive, Scope, Send, whole_body
+from config.routing import websocket_urlpatterns
+
+HTTP_THREADS = 8
+# Pieces of a response held for a client that reads slowly, so that it does not hold a thread.
+PIECES_HELD = 256
+MAY_STREAM = ("/api/v1/answers/", "/widget/v1/messages")
+READ_BY_OTHER_ORIGINS = "/widget/"
+NO_SUCH_SOCKET = 4404
+
+
+async def _no_such_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.close", "code": NO_SUCH_SOCKET})
+
+
+# a2wsgi, Channels and Django each type these interfaces in their own way.
+_wsgi: Any = WSGIHandler()
+_no_socket: Any = _no_such_socket
+_blocking: Any = WSGIMiddleware(_wsgi, workers=HTTP_THREADS, send_queue_size=PIECES_HELD)
+_streaming: Any = ASGIHandler()
+_sockets: Any = URLRouter([*websocket_urlpatterns, re_path("", _no_socket)])
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI application."""
+    match scope["type"]:
+        case "http":
+            await _http(scope, receive, send)
+        case "websocket":
+            await _sockets(_cleaned(scope), receive, send)
+        case "lifespan":
+            await lifespan(scope, receive, send)
+
+
+async def _http(scope: Scope, receive: Receive, send: Send) -> None:
+    try:
+        scope, receive = await whole_body(_cleaned(scope), receive)
+    except ClientGone:
+        return
+    except BodyRefused as refused:
+        await _refuse(scope, send, refused)
+        return
+    handler = _streaming if scope["path"].startswith(MAY_STREAM) else _blocking
+    await handler(scope, receive, send)
+
+
+def _cleaned(scope: Scope) -> Scope:
+    """The request without what means two things at once.
+
+    X_Forwarded_For and X-Forwarded-For become one name in WSGI, so a header with an underscore could pass for one
+    that a proxy guards. Bytes beyond ASCII in a query are percent-encoded, as they should have been.
+    """
+    return {
+        **scope,
+        "headers": [(name, value) for name, value in scope["headers"] if b"_" not in name],
+        "query_string": quote_from_bytes(scope["query_string"], safe=bytes(range(0x21, 0x7F))).encode(),
+    }
+
+
+async def _refuse(scope: Scope, send: Send, refused: BodyRefused) -> None:
+    status = HTTPStatus(refused.status)
+    body = json.dumps(
+        {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": refused.status,
+            "detail": refused.detail,
+            "code": refused.code,
+            "errors": [],
+        }
+    ).encode()
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    if scope["path"].startswith(READ_BY_OTHER_ORIGINS):
+        # The widget runs on the customer's page, which must be able to read why.
+        headers.append((b"access-control-allow-origin", b"*"))
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

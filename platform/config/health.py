@@ -1,0 +1,214 @@
+"""Is this copy fit to serve? /healthz answers for the process, /readyz for all it needs.
+
+A check returns None when all is well, else a short sentence that says what to do about it. Sentences never hold a
+secret: they are public.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from psycopg import sql
+
+from ai.embedding import embedder
+from config.heartbeat import workers_seen
+from kernel.errors import FrontdeskError
+from tenants.models import POOL_SCHEMA
+from tenants.ownership import TenantOwned
+from tenants.roles import problems
+
+Check = Callable[[], str | None]
+
+KEPT_S = 2.0
+"""How long one report answers everybody who asks."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found: for each check "ok" or a sentence."""
+
+    checks: dict[str, str]
+
+    @property
+    def ready(self) -> bool:
+        return all(found == "ok" for found in self.checks.values())
+
+
+class Readiness:
+    """Runs checks, at most one round at a time, and keeps the last report for KEPT_S seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._checks: dict[str, Check] = {}
+        self._clock = clock
+        self._running = threading.Lock()
+        self._last = Report({"readiness": "it is being checked for the first time"})
+        self._until = 0.0
+
+    def register(self, name: str, check: Check) -> None:
+        """Have `check` answer for `name`, which is public."""
+        self._checks[name] = check
+
+    def report(self) -> Report:
+        """The current report. While another thread makes one, the last: nobody waits behind a slow check."""
+        if self._clock() < self._until or not self._running.acquire(blocking=False):
+            return self._last
+        try:
+            self._last = Report({name: self._outcome(name, check) for name, check in self._checks.items()})
+            self._until = self._clock() + KEPT_S
+            return self._last
+        finally:
+            self._running.release()
+
+    @staticmethod
+    def _outcome(name: str, check: Check) -> str:
+        try:
+            return check() or "ok"
+        except Exception as error:
+            # The message may quote a URL or a row; it goes to the log, and the public gets its kind.
+            _log.warning("readiness check %s failed: %s", name, error)
+            return f"the check failed with {type(error).__name__}; the log says more"
+
+
+def once_well(check: Check, *, again_after: float | None = None) -> Check:
+    """`check`, not run again once it has passed: never, or for `again_after` seconds."""
+    passed_until = float("-inf")
+
+    def run() -> str | None:
+        nonlocal passed_until
+        if time.monotonic() < passed_until:
+            return None
+        found = check()
+        if found is None:
+            passed_until = float("inf") if again_after is None else time.monotonic() + again_after
+        return found
+
+    return run
+
+
+def database_missing() -> str | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return None
+
+
+def unsafe_role() -> str | None:
+    return "; ".join(problems()) or None
+
+
+def unapplied_migrations() -> str | None:
+    """Compares what is on disk with what every schema has recorded."""
+    wanted = set(MigrationLoader(None, ignore_no_migrations=True).graph.leaf_nodes())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'django_migrations' ORDER BY 1")
+        schemas = [name for (name,) in cursor.fetchall()]
+        if POOL_SCHEMA not in schemas:
+            return "the database is empty: run manage.py migrate_schemas"
+        for schema in schemas:
+            cursor.execute(
+                sql.SQL("SELECT app, name FROM {}.django_migrations").format(sql.Identifier(schema))
+            )
+            if missing := wanted - set(cursor.fetchall()):
+                app, name = min(missing)
+                return f"schema {schema} lacks {app}.{name}: run manage.py migrate_schemas"
+    return None
+
+
+def visible_without_tenant() -> str | None:
+    """Asks, with no tenant set, for a row of every tenant's table: row-level security must show none."""
+    tables = sorted(
+        model._meta.db_table
+        for model in apps.get_models()
+        if issubclass(model, TenantOwned) and not model._meta.abstract and not model._meta.proxy
+    )
+    question = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(table, sql.Identifier(POOL_SCHEMA, table))
+        for table in tables
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        leaking = [table for (table,) in cursor.fetchall()]
+    return f"rows are visible without a tenant: {', '.join(leaking)}" if leaking else None
+
+
+def redis_missing() -> str | None:
+    try:
+        _redis().ping()
+    except redis.RedisError:
+        return "Redis does not answer: check REDIS_URL"
+    return None
+
+
+def worker_missing() -> str | None:
+    try:
+        return None if workers_seen(_redis()) else "no worker was seen in the last minute: start one"
+    except redis.RedisError:
+        return "unknown, because Redis does not answer"
+
+
+_embedder_loading = threading.Lock()
+_embedder_failure: str | None = "it is being loaded"
+
+
+def embedder_missing() -> str | None:
+    """What keeps the embedder from answering at once; begins to load it, in a thread, where nobody does yet."""
+    if _embedder_failure is not None and _embedder_loading.acquire(blocking=False):
+        threading.Thread(target=_load_embedder, name="load-embedder", daemon=True).start()
+    return _embedder_failure
+
+
+def _load_embedder() -> None:
+    global _embedder_failure
+    try:
+        # A model on this machine has something to load; one behind a network is ready when its settings are.
+        prepare = getattr(embedder(), "prepare", None)
+        if prepare is not None:
+            prepare()
+        _embedder_failure = None
+    except FrontdeskError as error:
+        _embedder_failure = f"it cannot be loaded: {error.detail}"
+    except Exception as error:
+        _log.exception("the embedder cannot be loaded")
+        _embedder_failure = f"it cannot be loaded ({type(error).__name__}); the log says more"
+    finally:
+        _embedder_loading.release()
+
+
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+
+
+readiness = Readiness()
+register = readiness.register
+
+register("database", database_missing)
+register("migrations", once_well(unapplied_migrations))
+register("roles", once_well(unsafe_role, again_after=60.0))
+register("isolation", once_well(visible_without_tenant, again_after=60.0))
+register("redis", redis_missing)
+register("worker", worker_missing)
+register("embedder", embedder_missing)
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 as long as the process can answer at all."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 where every check is well, else 503: `{"status": "ok" | "unavailable", "checks": {name: "ok" or why}}`."""
+    found = readiness.report()
+    return JsonResponse(
+        {"status": "ok" if found.ready else "unavailable", "checks": found.checks},
+        status=200 if found.ready else 503,
+        headers={"Cache-Control": "no-store"},
+    )
