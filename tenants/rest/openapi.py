@@ -1,0 +1,138 @@
+"""What the OpenAPI document says of every door: how to authenticate, the scope it needs, the problems it answers."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+
+from tenants.rest.scopes import needed
+
+PROBLEM: Final = "Problem"
+PROBLEM_SCHEMA: Final = {
+    "type": "object",
+    "description": "RFC 9457 problem details.",
+    "required": ["type", "title", "status", "detail", "code", "errors"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "format": "uri-reference",
+            "description": "Where the kind of problem is described.",
+        },
+        "title": {"type": "string", "description": "The status in words."},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "description": "What went wrong, for a person."},
+        "code": {"type": "string", "description": "What went wrong, for a program."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {
+                    "field": {"type": "string", "description": "Dotted path; empty for the body as a whole."},
+                    "message": {"type": "string", "description": "What is allowed there."},
+                },
+            },
+        },
+    },
+}
+MEANINGS: Final = {
+    400: "Malformed or invalid; `errors` names each field.",
+    401: "No API key, or one that is unknown, expired or revoked.",
+    402: "A plan's limit or a budget is reached.",
+    403: "The key lacks a scope, or this is not allowed.",
+    404: "Unknown, or another tenant's.",
+    406: "Only JSON is answered.",
+    409: "Contradicts what is stored.",
+    413: "The body is too large.",
+    415: "The body is of a media type that is not read.",
+    429: "Too fast; see Retry-After.",
+    503: "Something this needs is not answering; see Retry-After.",
+}
+EXAMPLE: Final = {
+    400: (
+        "invalid",
+        "name: This field is required.",
+        [{"field": "name", "message": "This field is required."}],
+    ),
+    401: ("bad_key", "This API key is unknown, expired or revoked.", []),
+    403: ("missing_scope", "This needs the scope widgets:write.", []),
+    404: ("not_found", "There is nothing at this address.", []),
+}
+
+
+class ProblemSchema(AutoSchema):
+    """An operation with its scope and its problem responses."""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        scope = needed(self.view, self.method)
+        operation["x-scope"] = scope
+        note = f"Needs the scope `{scope}`."
+        operation["description"] = "\n\n".join(filter(None, [operation.get("description"), note]))
+        reference = self._problem_component().ref
+        for status in self._problem_statuses(operation):
+            operation["responses"].setdefault(str(status), _problem_response(status, reference))
+        operation["responses"] = dict(sorted(operation["responses"].items()))
+        return operation
+
+    def _problem_statuses(self, operation: dict[str, Any]) -> set[int]:
+        statuses = {400, 401, 403, 406, 429, 503, *getattr(self.view, "problems", ())}
+        if "{" in self.path:
+            statuses.add(404)
+        if self.method != "GET":
+            statuses.add(409)
+        if "requestBody" in operation:
+            statuses |= {413, 415}
+        return statuses
+
+    def _problem_component(self) -> ResolvedComponent:
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]  # upstream types no constructor
+            name=PROBLEM, type=ResolvedComponent.SCHEMA, object=PROBLEM, schema=PROBLEM_SCHEMA
+        )
+        self.registry.register_on_missing(component)
+        return component
+
+
+def _problem_response(status: int, reference: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": reference}
+    if status in EXAMPLE:
+        code, detail, errors = EXAMPLE[status]
+        content["example"] = {
+            "type": f"/api/docs#problem-{status}",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+            "code": code,
+            "errors": errors,
+        }
+    response: dict[str, Any] = {
+        "description": MEANINGS[status],
+        "content": {"application/problem+json": content},
+    }
+    if status in (429, 503):
+        response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+    return response
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself when defined
+    """`Authorization: Bearer fd_sk_…`"""
+
+    target_class = "tenants.rest.authentication.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "description": "An API key: fd_sk_…"}
+
+
+class AdminSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself when defined
+    """The admin's session cookie, with X-CSRFToken on unsafe methods."""
+
+    target_class = "tenants.rest.authentication.AdminSessionAuthentication"
+    name = "adminSession"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "Signed in to /admin/."}

@@ -1,0 +1,66 @@
+"""What a caller may do: `read` and `write` over everything, or `<area>:read` and `<area>:write` for one area.
+
+`write` does not imply reading. A POST that only asks (search/, answers/) counts as a read of its area: its view lists
+POST in `read_methods`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from tenants.authentication import AREAS
+from tenants.context import TenantRef
+from tenants.models import User
+from tenants.permissions import Role
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# The scopes of a signed-in person, by role: tenants.permissions' table in the API's words.
+ROLE_SCOPES: Final[dict[Role, frozenset[str]]] = {
+    Role.OWNER: frozenset({"read", "write"}),
+    Role.ADMIN: frozenset({"read", *(f"{area}:write" for area in AREAS if area != "billing")}),
+    Role.MEMBER: frozenset(
+        {"conversations:read", "conversations:write", "knowledge:read", "knowledge:write", "widgets:read"}
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling: a program by its key, or a person by the admin's session (then `user` is set)."""
+
+    tenant: TenantRef
+    scopes: frozenset[str]
+    id: UUID
+    user: User | None = None
+
+    # What Django REST framework asks of a user.
+    is_authenticated = True
+    is_active = True
+
+    def holds(self, scope: str) -> bool:
+        """Whether `scope` ("billing:read") is granted, by itself or through the wider "read" or "write"."""
+        return scope in self.scopes or scope.rpartition(":")[2] in self.scopes
+
+
+class HasScope(BasePermission):
+    """Refuses with 403 `missing_scope`, naming the scope, unless the caller holds what the view's area needs."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        principal: object = request.user
+        if not isinstance(principal, Principal):
+            return False
+        scope = needed(view, request.method or "GET")
+        if not principal.holds(scope):
+            raise PermissionDenied(f"This needs the scope {scope}.", code="missing_scope")
+        return True
+
+
+def needed(view: Any, method: str) -> str:
+    """The scope that `method` needs on `view`, such as "knowledge:write"."""
+    reads = method in SAFE_METHODS or method in view.read_methods
+    return f"{view.area}:{'read' if reads else 'write'}"

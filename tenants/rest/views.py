@@ -1,0 +1,93 @@
+"""The base of every REST door."""
+
+import uuid
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from kernel.errors import NotFound
+from tenants.context import acting_as
+from tenants.rest.fields import StrictSerializer
+from tenants.rest.openapi import ProblemSchema
+from tenants.rest.scopes import Principal
+
+M = TypeVar("M", bound=Model)
+
+
+class TenantView(APIView):
+    """A view that acts for the caller's tenant.
+
+    The caller is recognised, their scope is checked and the body is read before any transaction is open. Then handler
+    and rendering run inside one `acting_as`, so that nothing lazy is evaluated outside it and an exception rolls all
+    back. With `atomic = False` the view opens short contexts itself: it calls a provider, and no transaction may wait.
+    """
+
+    area: ClassVar[str]
+    atomic: ClassVar[bool] = True
+    read_methods: ClassVar[frozenset[str]] = frozenset()
+    problems: ClassVar[tuple[int, ...]] = ()
+
+    schema = ProblemSchema()
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
+
+    @property
+    def principal(self) -> Principal:
+        """Who is calling."""
+        return cast(Principal, self.request.user)
+
+    def valid(self, serializer: type[StrictSerializer], *, partial: bool = False) -> dict[str, Any]:
+        """The body's fields as `serializer` reads them. Raises ValidationError (400) naming each wrong one."""
+        checked = serializer(data=self.request.data, partial=partial, context={"request": self.request})
+        checked.is_valid(raise_exception=True)
+        return cast(dict[str, Any], checked.validated_data)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.args, self.kwargs = args, kwargs
+        wrapped = self.request = self.initialize_request(request, *args, **kwargs)
+        self.headers = self.default_response_headers
+        try:
+            self.initial(wrapped, *args, **kwargs)
+            with self._context():
+                response = self._handler(wrapped)(wrapped, *args, **kwargs)
+                response = self.finalize_response(wrapped, response, *args, **kwargs)
+                if self.atomic and isinstance(response, Response):
+                    response.render()
+        except Exception as error:
+            response = self.handle_exception(error)
+            response = self.finalize_response(wrapped, response, *args, **kwargs)
+        self.response = response
+        return response
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method not in ("GET", "HEAD", "DELETE"):
+            _ = request.data  # a slow or broken body is met here, where no transaction waits for it
+
+    def _context(self) -> AbstractContextManager[Any]:
+        return acting_as(self.principal.tenant) if self.atomic else nullcontext()
+
+    def _handler(self, request: Request) -> Any:
+        name = (request.method or "").lower()
+        found = getattr(self, name, None) if name in self.http_method_names else None
+        return found or self.http_method_not_allowed
+
+
+def found(rows: "QuerySet[M, M]", identifier: uuid.UUID) -> M:
+    """The row with this id. Raises NotFound when there is none, or none of this tenant's."""
+    row = rows.filter(pk=identifier).first()
+    if row is None:
+        raise NotFound(f"There is no {rows.model._meta.verbose_name} {identifier}.")
+    return row
+
+
+def routes(route: str, view: type[APIView], name: str | None = None) -> list[URLPattern]:
+    """`route` as the contract writes it, and the same with or without its final slash: a redirect would lose a body."""
+    twin = route.removesuffix("/") if route.endswith("/") else route + "/"
+    return [path(route, view.as_view(), name=name), path(twin, view.as_view(schema=None))]
