@@ -1,0 +1,94 @@
+/** /widget/v1.js: draws the launcher, keeps calls, and fetches the panel when the visitor shows intent. */
+import type { Look } from "../look.ts";
+import type { EventName, MountPanel, Panel } from "../seam.ts";
+import { Events, publish, type Calls } from "./api.ts";
+import { createLauncher, type Launcher } from "./launcher.ts";
+import { panelLoader } from "./panel-script.ts";
+
+function start(look: Look, script: HTMLScriptElement | null): void {
+  const absolute = (url: string): string => new URL(url, script?.src || location.href).href;
+  const events = new Events();
+  const load = look.active ? panelLoader(absolute(look.panelUrl), script?.nonce ?? "") : null;
+  let launcher: Launcher | null = null;
+  let panel: Panel | null = null;
+  let identity: string | null = null;
+  let run = 0;
+
+  function mounted(mount: MountPanel, shown: Launcher): Panel {
+    if (panel) return panel;
+    panel = mount({
+      look,
+      bootUrl: absolute(look.bootUrl),
+      root: shown.root,
+      launcher: shown.button,
+      emit: (event: EventName, detail?: unknown) => events.emit(event, detail),
+      showOpen: shown.showOpen,
+      showUnread: shown.showUnread,
+    });
+    if (identity) panel.identify(identity);
+    return panel;
+  }
+
+  /** Calls the panel, fetching it first; a shutdown in between drops the call. */
+  function withPanel(act: (panel: Panel) => void): void {
+    if (!load) return;
+    const asked = run;
+    whenBody(() => {
+      const shown = (launcher ??= show());
+      load().then(
+        (mount) => {
+          if (asked !== run) return;
+          shown.showFailure("");
+          act(mounted(mount, shown));
+        },
+        (error: Error) => {
+          shown.showFailure("Chat did not load. Try again");
+          events.emit("error", { code: "panel_unavailable", detail: error.message });
+        },
+      );
+    });
+  }
+
+  function show(): Launcher {
+    const shown = createLauncher(look);
+    const { button } = shown;
+    const prewarm = (): void => withPanel((p) => p.prewarm());
+    for (const intent of ["pointerenter", "focus", "touchstart"]) {
+      button.addEventListener(intent, prewarm, { once: true, passive: true });
+    }
+    button.addEventListener("click", calls.toggle);
+    document.body.append(shown.host);
+    return shown;
+  }
+
+  const calls: Calls = {
+    open: () => withPanel((p) => p.open()),
+    close: () => panel?.close(),
+    toggle: () => (panel?.isOpen ? panel.close() : calls.open()),
+    send: (text) => withPanel((p) => p.send(String(text))),
+    identify(given) {
+      identity = given?.token ?? null;
+      panel?.identify(identity);
+    },
+    shutdown() {
+      run++;
+      panel?.shutdown();
+      launcher?.host.remove();
+      panel = launcher = identity = null;
+    },
+  };
+
+  if (!publish(window as { Frontdesk?: object }, look.key, calls, events) || !look.active) return;
+  whenBody(() => {
+    if (run === 0) launcher ??= show();
+    events.emit("ready");
+  });
+}
+
+function whenBody(act: () => void): void {
+  if (document.body) act();
+  else document.addEventListener("DOMContentLoaded", act, { once: true });
+}
+
+declare const __FRONTDESK_LOOK__: unknown;
+start(__FRONTDESK_LOOK__ as Look, document.currentScript as HTMLScriptElement | null);

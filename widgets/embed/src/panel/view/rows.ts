@@ -1,0 +1,88 @@
+/** What the list of messages shows, from top to bottom. Pure. */
+import type { MessageObject } from "../../protocol.ts";
+import type { Conversation, Pending, Problem } from "../conversation/state.ts";
+import { questionBefore } from "../conversation/timeline.ts";
+
+export interface AnswerRow {
+  kind: "answer";
+  key: string;
+  text: string;
+  /** Null while it is being written. */
+  message: MessageObject | null;
+  /** The question that "Ask again" would send; null where the answer is complete. */
+  askAgain: string | null;
+  rating: 1 | -1 | null;
+}
+
+export interface UserRow {
+  kind: "user";
+  key: string;
+  content: string;
+  timestamp: string;
+  pending: Pending | null;
+}
+
+export type Row =
+  | AnswerRow
+  | UserRow
+  | { kind: "day"; key: string; timestamp: string }
+  | { kind: "greeting"; key: string; text: string }
+  | { kind: "starters"; key: string; questions: readonly string[] }
+  | { kind: "system"; key: string; message: MessageObject }
+  | { kind: "busy"; key: string; who: string | null }
+  | { kind: "notice"; key: string; problem: Problem; askAgain: string | null };
+
+const dayOf = (timestamp: string): string => new Date(timestamp).toDateString();
+
+export function rowsOf(state: Conversation): Row[] {
+  const { greeting, starterQuestions } = state.settings;
+  const isEmpty = state.messages.length === 0 && state.pending.length === 0;
+  const rows: Row[] = [];
+  if (greeting) rows.push({ kind: "greeting", key: "greeting", text: greeting });
+  if (isEmpty && starterQuestions?.length) rows.push({ kind: "starters", key: "starters", questions: starterQuestions });
+  let day = "";
+  state.messages.forEach((message, index) => {
+    if (dayOf(message.timestamp) !== day) {
+      day = dayOf(message.timestamp);
+      rows.push({ kind: "day", key: `day:${day}`, timestamp: message.timestamp });
+    }
+    rows.push(committed(state, message, index));
+  });
+  for (const pending of state.pending.filter((p) => p.state === "sent")) rows.push(waiting(pending));
+  rows.push(...running(state));
+  for (const pending of state.pending.filter((p) => p.state !== "sent")) rows.push(waiting(pending));
+  return rows;
+}
+
+function committed(state: Conversation, message: MessageObject, index: number): Row {
+  if (message.role === "system") return { kind: "system", key: message.id, message };
+  if (message.role === "user") {
+    const { content, timestamp, client_id, id } = message;
+    return { kind: "user", key: client_id ?? id, content, timestamp, pending: null };
+  }
+  const broken = message.status !== "complete";
+  return {
+    kind: "answer",
+    key: message.id,
+    text: message.content,
+    message,
+    askAgain: broken ? questionBefore(state.messages, index) : null,
+    rating: state.ratings[message.id] ?? null,
+  };
+}
+
+const waiting = (pending: Pending): UserRow =>
+  ({ kind: "user", key: pending.id, content: pending.content, timestamp: pending.createdAt, pending });
+
+function running(state: Conversation): Row[] {
+  const { answer, notice } = state;
+  if (answer?.text) {
+    return [{ kind: "answer", key: answer.messageId, text: answer.text, message: null, askAgain: null, rating: null }];
+  }
+  if (answer || state.awaiting) return [{ kind: "busy", key: "busy", who: null }];
+  if (state.typing) return [{ kind: "busy", key: "busy", who: state.agent?.name ?? "" }];
+  if (!notice) return [];
+  const unanswered = state.messages.at(-1)?.role === "user";
+  const askAgain = unanswered ? questionBefore(state.messages, state.messages.length) : null;
+  return [{ kind: "notice", key: "notice", problem: notice, askAgain }];
+}
