@@ -25,7 +25,7 @@ def announce_when_ready() -> None:
             told = time.monotonic()
             print(f"not ready after {told - began:.0f} s: {missing}", flush=True)
         time.sleep(POLL_S)
-    print(f"after {time.monotonic() - began:.1f} s\n" + "\n".join(_addresses()), flush=True)
+    print("\n".join(_addresses()), flush=True)
 
 
 def not_ready() -> str | None:
@@ -49,13 +49,13 @@ def not_ready() -> str | None:
 
 def _addresses() -> list[str]:
     base = settings.BASE_URL
-    lines = ["", "  Frontdesk is ready.", ""]
+    lines = [f"{' Frontdesk is ready ':─^72}"]
     if env.flag("FRONTDESK_DEMO", True):
         lines += [f"  Demo page   {base}/demo/"]
     lines += [f"  Admin       {base}/admin/", f"  API docs    {base}/api/docs"]
     if env.flag("FRONTDESK_DEMO", True):
         lines += _demo_login()
-    return [*lines, ""]
+    return [*lines, "─" * 72]
 
 
 def _demo_login() -> list[str]:

@@ -4,11 +4,13 @@ import errno
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.core.management import call_command
 
 from config import env
@@ -120,11 +122,14 @@ def _start_services(home: Path, supervisor: Supervisor) -> None:
 
 def _prepare() -> None:
     """Roles and grants (embedded only), migrations, and the demo where it is wanted and not there yet."""
+    began = time.monotonic()
     if env.embedded_postgres():
         bootstrap_embedded(env.embedded_postgres_url(env.home(), env.SUPERUSER_ROLE, "postgres"))
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     call_command("migrate_schemas", verbosity=0, interactive=False)
     if env.flag("FRONTDESK_DEMO", True):
         call_command("demo", seed=True)
+    print(f"roles, migrations and demo are in place, after {time.monotonic() - began:.1f} s")
 
 
 def programs(home: Path, listening: int) -> list[Program]:
@@ -143,8 +148,10 @@ def programs(home: Path, listening: int) -> list[Program]:
     }
     for name in ("DATABASE_URL_FILE", "REDIS_URL_FILE"):
         unprivileged.pop(name, None)
-    celery = (python, "-m", "celery", "-A", "config")
-    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    # Its warning against running as root is about unpickling, and our messages are JSON.
+    celery = (python, "-W", "ignore:You're running the worker", "-m", "celery", "-q", "-A", "config")
+    alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    worker = ("worker", "-P", "threads", "-c", "4", "-l", "WARNING", "-I", "config.heartbeat", *alone)
     manage = str(env.CHECKOUT / "manage.py")
     schedule = str(home / "celerybeat-schedule")
     owner = {**unprivileged, "DATABASE_OWNER_URL": env.database_owner_url()}
@@ -155,7 +162,7 @@ def programs(home: Path, listening: int) -> list[Program]:
 
     return [
         program("web", (python, "-m", "config.web", "--fd", str(listening)), 15.0, keep_open=(listening,)),
-        program("worker", (*celery, "worker", "-P", "threads", "-c", "4", "-l", "WARNING", *quiet), 20.0),
+        program("worker", (*celery, *worker), 20.0),
         program("beat", (*celery, "beat", "-l", "WARNING", "-s", schedule, "--pidfile="), 5.0),
         program("maintain", (python, manage, "maintain"), 10.0, environment=owner),
     ]
