@@ -88,7 +88,7 @@ class CostEvent(TenantOwned):
     `xid` is the transaction that wrote the row; the fold's watermark is over it (`billing.costs.rollup`).
     """
 
-    updated_at = None
+    updated_at = None  # type: ignore[assignment]  # how Django drops an inherited field: no row ever changes
 
     session = SameTenantForeignKey(
         "widgets.Session", database_action="SET NULL", null=True, editable=False, related_name="cost_events"
@@ -124,7 +124,9 @@ class CostEvent(TenantOwned):
     )
     estimated = models.BooleanField(default=False, db_default=False)
     is_cache_hit = models.BooleanField(default=False, db_default=False)
-    corrects = SameTenantForeignKey("self", database_action="NO ACTION", null=True, related_name="corrections")
+    corrects = SameTenantForeignKey(
+        "self", database_action="NO ACTION", null=True, related_name="corrections"
+    )
     idempotency_key = models.CharField(max_length=200)
     metadata = models.JSONField(default=dict, blank=True, db_default=jsonb_default("{}"))
     timestamp = models.DateTimeField(db_default=Now())
@@ -294,7 +296,9 @@ class Budget(TenantOwned):
         max_length=8, choices=BudgetPeriod, default=BudgetPeriod.MONTHLY, db_default=BudgetPeriod.MONTHLY
     )
     limit_usd = MoneyField()
-    warn_at = ArrayField(models.DecimalField(max_digits=5, decimal_places=4), default=list, blank=True, db_default=[])
+    warn_at = ArrayField(
+        models.DecimalField(max_digits=5, decimal_places=4), default=list, blank=True, db_default=[]
+    )
     hard_cap = models.BooleanField(default=False, db_default=False)
     fallback_price_usd = MoneyField(
         null=True,
@@ -321,7 +325,8 @@ class Budget(TenantOwned):
                 condition=models.Q(period__in=BudgetPeriod.values), name="budgets_period_known"
             ),
             models.CheckConstraint(
-                condition=models.Q(degrade="") | models.Q(degrade__in=Degrade.values), name="budgets_degrade_known"
+                condition=models.Q(degrade="") | models.Q(degrade__in=Degrade.values),
+                name="budgets_degrade_known",
             ),
             models.CheckConstraint(condition=models.Q(limit_usd__gte=0), name="budgets_limit_not_negative"),
             models.CheckConstraint(
@@ -338,7 +343,7 @@ class Budget(TenantOwned):
 class BudgetHold(TenantOwned):
     """Money held back from a budget for one purpose (an answer) until it is settled or expires."""
 
-    updated_at = None
+    updated_at = None  # type: ignore[assignment]  # how Django drops an inherited field
 
     budget = SameTenantForeignKey(Budget, related_name="holds")
     purpose_id = models.UUIDField()

@@ -1,0 +1,22 @@
+-- Move budgets to the period that now lies in, in the tenant's time zone, and count the ledger anew for it. The caller
+-- has locked them, so an event is either counted here or by its own transaction, which waits for the lock.
+UPDATE budgets SET
+    period_start = turn.starts,
+    period_end = turn.ends,
+    spent = (
+        SELECT coalesce(sum(coalesce(event.cost_usd, event.tokens_used * budgets.fallback_price_usd / 1000000, 0)), 0)
+        FROM cost_events AS event WHERE event.timestamp >= turn.starts
+    ),
+    updated_at = now()
+FROM (
+    SELECT
+        budgets.id,
+        date_trunc(step.unit, now(), %(zone)s) AS starts,
+        (date_trunc(step.unit, now() AT TIME ZONE %(zone)s) + step.length) AT TIME ZONE %(zone)s AS ends
+    FROM budgets
+    JOIN (
+        VALUES ('daily', 'day', interval '1 day'), ('weekly', 'week', interval '1 week'),
+            ('monthly', 'month', interval '1 month')
+    ) AS step (period, unit, length) ON step.period = budgets.period
+) AS turn
+WHERE turn.id = budgets.id AND (%(all)s OR budgets.period_end <= now())

@@ -1,0 +1,31 @@
+"""The door of billing's background work."""
+
+import logging
+from typing import Any
+
+from celery import shared_task
+
+from billing.costs import debounce, rollup
+from tenants.context import acting_as
+from tenants.directory import all_tenants
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name=debounce.TASK, bind=True, tenant_mode="atomic")  # type: ignore[untyped-decorator]  # Celery has no types
+def fold(self: Any) -> None:
+    """Fold the tenant's new cost events, and come back where some could not be folded yet."""
+    done = rollup.fold()
+    if done.was_busy or done.is_pending:
+        debounce.fold_soon(self.tenant)
+
+
+@shared_task(name="billing.sweep_rollups", tenant_mode=None)  # type: ignore[untyped-decorator]  # Celery has no types
+def sweep_rollups() -> None:
+    """Fold every tenant: what a lost message or an emptied Redis left behind. One tenant's trouble stops no other's."""
+    for tenant in all_tenants():
+        try:
+            with acting_as(tenant):
+                rollup.fold()
+        except Exception:
+            logger.exception("could not fold the costs of tenant %s", tenant.id)
