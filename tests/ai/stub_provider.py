@@ -231,7 +231,10 @@ def application(stub: Stub) -> web.Application:
 async def serving(port: int = 0) -> AsyncIterator[Stub]:
     """The stub on the running event loop and a free port, for the length of an `async with`."""
     stub = Stub()
-    runner = web.AppRunner(application(stub), access_log=None, shutdown_timeout=0)
+    # Handlers that sleep for ever end when their client hangs up, and at the end of the test.
+    runner = web.AppRunner(
+        application(stub), access_log=None, handler_cancellation=True, shutdown_timeout=0.05
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()

@@ -14,19 +14,25 @@ MAIN_BUDGET = 900
 SECOND_BUDGET = 450
 CONSIDERED = 6
 # A later passage is the main one only when it covers clearly more: the search knows better than word overlap.
-RANK_DISCOUNT = 0.15
-# A block besides the best one is quoted when it is worth this share of it; a second passage when it covers this
-# share of the question that the first did not.
-WORTH_QUOTING = 0.3
+RANK_DISCOUNT = 0.3
+# Another block of the main passage is quoted when it is worth this share of the best one. A second passage is quoted
+# when it covers this share of the question that the first did not, or is worth this share of the first. Tried on the
+# aws documents with BM25 alone, where the fact was in the first passage for 61 % of the questions and in the first two
+# for 83 %: it was in the answer for 76 %, with one passage for 63 %.
+WORTH_QUOTING = 0.15
 WORTH_ADDING = 0.25
+WORTH_COMPARING = 0.6
 HEADING_SHARE = 0.5
 NUMBER_BONUS = 1.15
+# Lists of links point to answers; they hold none.
+LINKS_SHARE = 0.5
 
 _ASKS_NUMBER = re.compile(
     r"\b(how (many|much|long|often|old|big|large|far)|when|what (year|date|time)|maximum|minimum|limit"
     r"|wie ?viele?|wann|combien|quand|cuánt\w+|cuándo)\b",
     re.I,
 )
+_LINK = re.compile(r"\[[^\]]*\]\([^)]*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,14 @@ def extract(question: str, passages: Sequence[Passage]) -> list[Quotation]:
         return sum(missing.get(term, 0.0) for term in terms)
 
     others = [candidate for candidate in candidates if candidate is not main and candidate.blocks]
-    second = max(others, key=lambda c: (gain(c.body_terms), -c.rank), default=None)
-    if second is not None and total and gain(second.body_terms) >= WORTH_ADDING * total:
-        quoted.append(_quote(second, gain, SECOND_BUDGET, bonus))
+    if total and others:
+        second = max(others, key=lambda c: (gain(c.body_terms), -c.rank))
+        if gain(second.body_terms) >= WORTH_ADDING * total:
+            quoted.append(_quote(second, gain, SECOND_BUDGET, bonus))
+        else:
+            second = max(others, key=lambda c: worth(c.terms) - RANK_DISCOUNT * total * c.rank)
+            if worth(second.terms) >= WORTH_COMPARING * worth(main.terms):
+                quoted.append(_quote(second, worth, SECOND_BUDGET, bonus))
     return quoted
 
 
@@ -97,8 +108,7 @@ def _quote(
     candidate: _Candidate, worth: Callable[[frozenset[str]], float], budget: int, prefer_numbers: bool
 ) -> Quotation:
     scores = [
-        (worth(terms) + HEADING_SHARE * worth(heading - terms))
-        * (NUMBER_BONUS if prefer_numbers and any(map(str.isdigit, block.text)) else 1)
+        (worth(terms) + HEADING_SHARE * worth(heading - terms)) * _suits(block, prefer_numbers)
         for block, terms, heading in zip(
             candidate.blocks, candidate.block_terms, candidate.heading_terms, strict=True
         )
@@ -112,6 +122,13 @@ def _quote(
             chosen[block.position] = block.text
             left -= len(block.text)
     return Quotation(candidate.passage, tuple(chosen[position] for position in sorted(chosen)))
+
+
+def _suits(block: Block, prefer_numbers: bool) -> float:
+    """How much the kind of the block speaks for it or against."""
+    factor = NUMBER_BONUS if prefer_numbers and any(map(str.isdigit, block.text)) else 1.0
+    links = sum(len(link[0]) for link in _LINK.finditer(block.text))
+    return factor * (LINKS_SHARE if links > len(block.text) / 2 else 1.0)
 
 
 def _part(block: Block, worth: Callable[[frozenset[str]], float], budget: int) -> str:
