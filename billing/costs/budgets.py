@@ -59,6 +59,16 @@ class BudgetReached(FrontdeskError):
         self.resets_at = resets_at
 
 
+class Imbalance(NamedTuple):
+    """A budget whose books are wrong."""
+
+    budget_id: uuid.UUID
+    spent: Decimal
+    expected_spent: Decimal
+    reserved: Decimal
+    expected_reserved: Decimal
+
+
 class _Verdict(NamedTuple):
     budget_id: uuid.UUID
     period: str
@@ -124,6 +134,13 @@ def refresh(*, recount: bool = False) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement("free_expired_holds"))
         cursor.execute(statement("turn_budgets"), {"zone": tenant_timezone(), "all": recount})
+
+
+def reconcile() -> list[Imbalance]:
+    """Budgets of the acting tenant whose books are not what its ledger and its holds say; empty when all is well."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement("unequal_budgets"))
+        return [Imbalance(*row) for row in cursor.fetchall()]
 
 
 def _try(amount: Decimal | None, tokens: int, purpose_id: uuid.UUID) -> list[_Verdict]:

@@ -1,5 +1,6 @@
 -- Move budgets to the period that now lies in, in the tenant's time zone, and count the ledger anew for it. The caller
--- has locked them, so an event is either counted here or by its own transaction, which waits for the lock.
+-- has locked them, so an event is either counted here or by its own transaction, which waits for the lock; holds come
+-- and go under that lock too.
 UPDATE budgets SET
     period_start = turn.starts,
     period_end = turn.ends,
@@ -7,6 +8,7 @@ UPDATE budgets SET
         SELECT coalesce(sum(coalesce(event.cost_usd, event.tokens_used * budgets.fallback_price_usd / 1000000, 0)), 0)
         FROM cost_events AS event WHERE event.timestamp >= turn.starts
     ),
+    reserved = (SELECT coalesce(sum(hold.amount), 0) FROM budget_holds AS hold WHERE hold.budget_id = budgets.id),
     updated_at = now()
 FROM (
     SELECT
