@@ -54,5 +54,5 @@ async def ask_in_vain(model: ChatModel, request: ChatRequest = REQUEST) -> tuple
 
 
 def with_messages(*messages: tuple[str, str]) -> ChatRequest:
-    made = tuple(ChatMessage(role, content) for role, content in messages)  # type: ignore[arg-type]  # roles are literals in the tests
+    made = tuple(ChatMessage(role, content) for role, content in messages)
     return replace(REQUEST, messages=made)
