@@ -1,7 +1,6 @@
 """How a tenant and its people come to be."""
 
 from django.contrib.auth.hashers import make_password
-
 from django.db import IntegrityError, transaction
 
 from kernel.errors import Conflict
@@ -12,14 +11,24 @@ from tenants.permissions import Role
 
 
 def create_tenant(
-    name: str, slug: str, *, plan: Plan = Plan.STARTER, schema_name: str = POOL_SCHEMA, settings: dict[str, object] | None = None
+    name: str,
+    slug: str,
+    *,
+    plan: Plan = Plan.STARTER,
+    schema_name: str = POOL_SCHEMA,
+    settings: dict[str, object] | None = None,
 ) -> Tenant:
     """A new, active tenant: one INSERT and its directory keys, no DDL. Raises Conflict when the slug is taken.
 
     A dedicated schema must exist already (`manage.py migrate_schemas --schema NAME` makes it).
     """
     tenant = Tenant(
-        name=name, slug=slug, plan=plan, status=TenantStatus.ACTIVE, schema_name=schema_name, settings=settings or {}
+        name=name,
+        slug=slug,
+        plan=plan,
+        status=TenantStatus.ACTIVE,
+        schema_name=schema_name,
+        settings=settings or {},
     )
     # A tenant may write its own row, so it is made while acting for the one it is about to be.
     with acting_as(TenantRef(tenant.id, schema_name)):

@@ -31,7 +31,7 @@ class TenantStatus(models.TextChoices):
     CLOSED = "closed"
 
 
-class Tenant(Identified, TenantMixin):
+class Tenant(Identified, TenantMixin):  # type: ignore[misc]  # upstream ships no types
     """A company. Most share the schema `pool`; an enterprise tenant may have one of its own."""
 
     auto_create_schema = False
@@ -45,7 +45,7 @@ class Tenant(Identified, TenantMixin):
     )
     settings = models.JSONField(default=dict, blank=True, db_default=jsonb_default("{}"))
     stripe_customer_id = models.CharField(max_length=64, null=True, blank=True, unique=True)
-    stripe_subscription_id = models.CharField(max_length=64, null=True, blank=True)
+    stripe_subscription_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 - null: none
     schema_name = models.CharField(
         max_length=63,
         default=POOL_SCHEMA,

@@ -119,7 +119,7 @@ class SameTenantKey(Operation):
             return
         field: ForeignKey[Any, Any] = to_state.apps.get_model(app_label, self.model_name)._meta.get_field(
             self.field
-        )  # type: ignore[assignment]
+        )
         quote = editor.quote_name
         column, parent = quote(field.column), quote(field.related_model._meta.db_table)
         action = {"SET NULL": f"SET NULL ({column})"}.get(field.database_action, field.database_action)  # type: ignore[attr-defined]
@@ -140,7 +140,7 @@ class SameTenantKey(Operation):
         if table:
             field: ForeignKey[Any, Any] = from_state.apps.get_model(
                 app_label, self.model_name
-            )._meta.get_field(self.field)  # type: ignore[assignment]
+            )._meta.get_field(self.field)
             editor.execute(
                 f"ALTER TABLE {table} DROP CONSTRAINT {editor.quote_name(same_tenant_key_name(field))}"
             )

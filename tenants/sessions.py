@@ -53,7 +53,7 @@ class SessionStore(SessionBase):
     def save(self, must_create: bool = False) -> None:
         if self.session_key is None:
             return self.create()
-        values = self._get_session(no_load=must_create)
+        values = self._get_session(no_load=must_create)  # type: ignore[attr-defined]  # not in the stubs
         columns = {
             "data": self.encode(values),
             "expires_at": self.get_expiry_date(),

@@ -2,11 +2,11 @@
 
 from contextlib import ExitStack
 
-import ai.http
 import pytest
 from django.conf import settings
 from django.test import TransactionTestCase
 
+import ai.http
 from tests import cast, database, services
 
 _services = ExitStack()

@@ -9,7 +9,9 @@ def widget(owner: Tenant, **fields: object) -> Widget:
     """A widget of `owner` for https://<slug>.example."""
     with acting_as(owner):
         fields.setdefault("domain_whitelist", [f"https://{owner.slug}.example"])
-        return Widget.objects.create(name="Main", public_key=f"pk_{owner.slug}_{Widget.objects.count()}", **fields)
+        return Widget.objects.create(
+            name="Main", public_key=f"pk_{owner.slug}_{Widget.objects.count()}", **fields
+        )
 
 
 def session(owner: Tenant, **fields: object) -> Session:

@@ -1,4 +1,4 @@
-"""The test database: a clone of a template that is migrated once per set of migrations. Tests are the application's role."""
+"""The test database: a clone of a template migrated once per set of migrations. Tests are the application's role."""
 
 import hashlib
 import os
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-from config import env
-from config.bootstrap import Login, bootstrap
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from psycopg import sql
 
+from config import env
+from config.bootstrap import Login, bootstrap
 from tests import services
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +28,9 @@ def clone(django_db_blocker) -> str:  # type: ignore[no-untyped-def]  # pytest-d
     with _superuser("postgres") as server:
         server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         server.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*map(sql.Identifier, (name, template, env.OWNER_ROLE)))
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                *map(sql.Identifier, (name, template, env.OWNER_ROLE))
+            )
         )
     point_at(name)
     return name
@@ -58,8 +60,13 @@ def wiper(name: str) -> Callable[[], None]:
 
 def point_at(name: str) -> None:
     """Make the default connection, and the owner's, connect to the database `name` of the test server."""
-    for target, role in ((settings.DATABASES["default"], env.APP_ROLE), (connection.settings_dict, env.APP_ROLE)):
-        target.update(NAME=name, USER=role, HOST=str(env.postgres_directory(services.home())), PORT="", PASSWORD="")
+    for target, role in (
+        (settings.DATABASES["default"], env.APP_ROLE),
+        (connection.settings_dict, env.APP_ROLE),
+    ):
+        target.update(
+            NAME=name, USER=role, HOST=str(env.postgres_directory(services.home())), PORT="", PASSWORD=""
+        )
         # A thread's connection closes when it is done; a pool of the process would outlive the test's database.
         target["OPTIONS"] = {k: v for k, v in target["OPTIONS"].items() if k != "pool"}
     settings.APPLICATION_ROLE = env.APP_ROLE
@@ -95,8 +102,12 @@ def _fingerprint() -> str:
     """Changes whenever something that migrations depend on does."""
     digest = hashlib.sha256()
     sources = [
-        *ROOT.glob("*/migrations/*.py"), *ROOT.glob("*/sql/*.sql"), *ROOT.glob("*/*/sql/*.sql"),
-        ROOT / "tenants/rls.py", ROOT / "tenants/lookup.py", ROOT / "tenants/placement.py",
+        *ROOT.glob("*/migrations/*.py"),
+        *ROOT.glob("*/sql/*.sql"),
+        *ROOT.glob("*/*/sql/*.sql"),
+        ROOT / "tenants/rls.py",
+        ROOT / "tenants/lookup.py",
+        ROOT / "tenants/placement.py",
         ROOT / "platform/config/bootstrap.py",
     ]
     for source in sorted(sources):

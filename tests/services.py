@@ -58,7 +58,9 @@ def _answers(directory: Path) -> bool:
     import psycopg
 
     try:
-        psycopg.connect(env.embedded_postgres_url(directory, env.SUPERUSER_ROLE, "postgres"), connect_timeout=2).close()
+        psycopg.connect(
+            env.embedded_postgres_url(directory, env.SUPERUSER_ROLE, "postgres"), connect_timeout=2
+        ).close()
     except psycopg.OperationalError:
         return False
     return True

@@ -7,8 +7,6 @@ from django.db import models
 
 from tenants.ownership import Now, SameTenantForeignKey, TenantOwned, jsonb_default
 
-MONEY = {"max_digits": 18, "decimal_places": 10}
-
 
 class Personality(TenantOwned):
     """How the AI speaks for a tenant. Exactly one is the default; every change is a version."""
@@ -153,7 +151,7 @@ class Session(TenantOwned):
     assignee = SameTenantForeignKey(
         "tenants.User", database_action="SET NULL", null=True, blank=True, related_name="+"
     )
-    cost_usd = models.DecimalField(**MONEY, default=0, db_default=0)
+    cost_usd = models.DecimalField(max_digits=18, decimal_places=10, default=0, db_default=0)
     tool_count = models.PositiveIntegerField(default=0, db_default=0)
     last_seq = models.PositiveIntegerField(default=0, db_default=0)
     last_message_at = models.DateTimeField(db_default=Now())
@@ -188,7 +186,9 @@ class Session(TenantOwned):
             models.CheckConstraint(
                 condition=models.Q(status__in=SessionStatus.values), name="sessions_status_known"
             ),
-            models.CheckConstraint(condition=models.Q(mode__in=SessionMode.values), name="sessions_mode_known"),
+            models.CheckConstraint(
+                condition=models.Q(mode__in=SessionMode.values), name="sessions_mode_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -214,7 +214,7 @@ class MessageStatus(models.TextChoices):
 class Message(TenantOwned):
     """Something said, committed and numbered without a gap. State changes are `system` messages with metadata.event."""
 
-    updated_at = None  # a message is never changed
+    updated_at = None  # type: ignore[assignment]  # Django's way to drop a field: a message is never changed
 
     session = SameTenantForeignKey(Session, related_name="messages")
     seq = models.PositiveIntegerField()
@@ -242,8 +242,12 @@ class Message(TenantOwned):
         constraints = [
             *TenantOwned.Meta.constraints,
             models.UniqueConstraint(fields=["tenant", "session", "seq"], name="messages_seq_once"),
-            models.UniqueConstraint(fields=["tenant", "session", "client_id"], name="messages_client_id_once"),
-            models.CheckConstraint(condition=models.Q(role__in=MessageRole.values), name="messages_role_known"),
+            models.UniqueConstraint(
+                fields=["tenant", "session", "client_id"], name="messages_client_id_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=MessageRole.values), name="messages_role_known"
+            ),
             models.CheckConstraint(
                 condition=models.Q(status__in=MessageStatus.values), name="messages_status_known"
             ),

@@ -1,5 +1,21 @@
 """Every HTTP door."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from config import demo_page
+from config.health import healthz, readyz
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", healthz),
+    path("readyz", readyz),
+    path("api/", include("config.api")),
+    path("widget/", include("widgets.chat.api")),
+    path("demo/", demo_page.show),
+    path("demo/<slug:slug>/", demo_page.show),
+]
+
+# Programs get problem+json, people get pages.
+handler400 = "tenants.rest.problems.bad_request"
+handler403 = "tenants.rest.problems.permission_denied"
+handler404 = "tenants.rest.problems.page_not_found"
+handler500 = "tenants.rest.problems.server_error"

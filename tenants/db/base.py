@@ -31,7 +31,8 @@ class TenantContextError(RuntimeError):
 class Schema(Protocol):
     """Whatever names a schema: a TenantRef, a Tenant, or upstream's FakeTenant."""
 
-    schema_name: str
+    @property
+    def schema_name(self) -> str: ...
 
 
 class Applied(NamedTuple):

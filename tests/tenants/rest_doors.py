@@ -3,12 +3,23 @@
 from django.db import DataError, IntegrityError
 from django.urls import path
 from drf_spectacular.utils import extend_schema
-from kernel.errors import Conflict, FrontdeskError, NotAllowed, ProviderError, TooLarge, UnsupportedType
 from rest_framework.response import Response
+
+from kernel.errors import Conflict, FrontdeskError, NotAllowed, ProviderError, TooLarge, UnsupportedType
 from tenants.context import current_tenant
 from tenants.models import ApiKey
 from tenants.rest.fields import (
-    Choice, Flag, Id, Integer, JsonObject, Money, Number, StrictSerializer, Text, TextList, Time,
+    Choice,
+    Flag,
+    Id,
+    Integer,
+    JsonObject,
+    Money,
+    Number,
+    StrictSerializer,
+    Text,
+    TextList,
+    Time,
 )
 from tenants.rest.pagination import newest_first
 from tenants.rest.problems import bad_request, page_not_found, permission_denied, server_error
@@ -70,7 +81,9 @@ class Keys(TenantView):
     area = "account"
 
     def get(self, request):
-        return newest_first(request, ApiKey.objects.values("id", "name", "created_at"), by=("created_at", "id"))
+        return newest_first(
+            request, ApiKey.objects.values("id", "name", "created_at"), by=("created_at", "id")
+        )
 
 
 class OneKey(TenantView):
@@ -86,7 +99,10 @@ class OneKey(TenantView):
 
 
 urlpatterns = [
-    *routes("api/echo/", Echo), *routes("api/asks/", Asks), *routes("api/keys/", Keys),
-    *routes("api/keys/<uuid:id>/", OneKey), path("page/", Keys.as_view()),
+    *routes("api/echo/", Echo),
+    *routes("api/asks/", Asks),
+    *routes("api/keys/", Keys),
+    *routes("api/keys/<uuid:id>/", OneKey),
+    path("page/", Keys.as_view()),
 ]
 handler400, handler403, handler404, handler500 = bad_request, permission_denied, page_not_found, server_error

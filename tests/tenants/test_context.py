@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from django.db import DataError, IntegrityError, ProgrammingError, connection, transaction
+
 from tenants.context import TenantContextError, acting_as, current_tenant, run_as
 from tenants.db.base import TENANT_SETTING
 from tests import conversations

@@ -2,10 +2,10 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tenants.authentication import issue_api_key, revoke_api_key
 from tenants.context import acting_as, current_tenant
 from tenants.models import ApiKey
-
 from tests import cast
 
 pytestmark = [pytest.mark.urls("tests.tenants.rest_doors")]
@@ -39,7 +39,9 @@ def fields_of(response):
 
 
 class TestCallers:
-    @pytest.mark.parametrize("header", [None, "Basic YTpi", "Bearer", "Bearer a b", "Bearer fd_sk_unknown", "Bearer sk"])
+    @pytest.mark.parametrize(
+        "header", [None, "Basic YTpi", "Bearer", "Bearer a b", "Bearer fd_sk_unknown", "Bearer sk"]
+    )
     def test_without_a_good_key_is_401_with_a_challenge(self, call, header):
         response = call("GET", "/api/keys/", key=None, **({"Authorization": header} if header else {}))
         assert response.status_code == 401
@@ -56,8 +58,14 @@ class TestCallers:
 
     @pytest.mark.parametrize(
         ("scope", "may_read", "may_write"),
-        [("read", True, False), ("write", False, True), ("knowledge:read", True, False),
-         ("knowledge:write", False, True), ("billing:read", False, False), ("account:write", False, False)],
+        [
+            ("read", True, False),
+            ("write", False, True),
+            ("knowledge:read", True, False),
+            ("knowledge:write", False, True),
+            ("billing:read", False, False),
+            ("account:write", False, False),
+        ],
     )
     def test_scopes_are_by_area_and_write_does_not_imply_read(self, call, acme, scope, may_read, may_write):
         secret = cast.api_key(acme, scope)
@@ -65,7 +73,9 @@ class TestCallers:
         assert (call("POST", "/api/echo/", {"name": "a"}, key=secret).status_code == 200) is may_write
 
     def test_a_missing_scope_is_named(self, call, acme):
-        body = expect_problem(call("GET", "/api/keys/", key=cast.api_key(acme, "billing:read")), 403, "missing_scope")
+        body = expect_problem(
+            call("GET", "/api/keys/", key=cast.api_key(acme, "billing:read")), 403, "missing_scope"
+        )
         assert "account:read" in body["detail"]
 
     def test_an_asking_view_has_a_principal_and_no_transaction(self, call, acme):
@@ -92,9 +102,17 @@ class TestTenants:
 class TestProblems:
     @pytest.mark.parametrize(
         ("name", "status", "code"),
-        [("conflict", 409, "conflict"), ("not-allowed", 403, "not_allowed"), ("too-large", 413, "too_large"),
-         ("type", 415, "unsupported_type"), ("budget", 402, "budget_reached"), ("provider", 503, "model_unavailable"),
-         ("data", 400, "invalid"), ("integrity", 409, "conflict"), ("bug", 500, "internal")],
+        [
+            ("conflict", 409, "conflict"),
+            ("not-allowed", 403, "not_allowed"),
+            ("too-large", 413, "too_large"),
+            ("type", 415, "unsupported_type"),
+            ("budget", 402, "budget_reached"),
+            ("provider", 503, "model_unavailable"),
+            ("data", 400, "invalid"),
+            ("integrity", 409, "conflict"),
+            ("bug", 500, "internal"),
+        ],
     )
     def test_every_error_has_its_status_leaks_nothing_and_rolls_back(self, call, acme, name, status, code):
         with acting_as(acme):
@@ -113,9 +131,12 @@ class TestProblems:
         expect_problem(call("OPTIONS", "/api/keys/"), 405, "method_not_allowed")
         assert call("DELETE", "/api/keys/")["Allow"] == "GET, HEAD"
         expect_problem(call("GET", "/api/keys/", Accept="text/csv"), 406, "not_acceptable")
-        expect_problem(call("POST", "/api/echo/", raw=b"<a/>", content_type="text/xml"), 415, "unsupported_media_type")
         expect_problem(
-            call("POST", "/api/echo/", raw=b"{}", content_type="application/json; charset=latin-1"), 415,
+            call("POST", "/api/echo/", raw=b"<a/>", content_type="text/xml"), 415, "unsupported_media_type"
+        )
+        expect_problem(
+            call("POST", "/api/echo/", raw=b"{}", content_type="application/json; charset=latin-1"),
+            415,
             "unsupported_media_type",
         )
 
@@ -123,7 +144,15 @@ class TestProblems:
         assert client.get("/nothing/")["Content-Type"].startswith("text/html")
 
     @pytest.mark.parametrize(
-        "raw", [b"{", b"\xff", b'{"name": NaN}', b'{"name": "\\ud800"}', b"[" * 3000 + b"]" * 3000, b"\xef\xbb\xbf{}"]
+        "raw",
+        [
+            b"{",
+            b"\xff",
+            b'{"name": NaN}',
+            b'{"name": "\\ud800"}',
+            b"[" * 3000 + b"]" * 3000,
+            b"\xef\xbb\xbf{}",
+        ],
     )
     def test_a_body_that_is_no_json_is_malformed(self, call, raw):
         expect_problem(call("POST", "/api/echo/", raw=raw), 400, "malformed")
@@ -133,7 +162,9 @@ class TestProblems:
         assert fields_of(call("POST", "/api/echo/", raw=deep))
         expect_problem(call("POST", "/api/echo/", raw=b" " * (12 * 1024 * 1024 + 1)), 413, "too_large")
         assert fields_of(call("POST", "/api/echo/", {"name": "a\0b"})) == {"name"}
-        assert fields_of(call("POST", "/api/echo/", {"name": "a", "metadata": {"b": ["\0"]}})) == {"metadata.b.0"}
+        assert fields_of(call("POST", "/api/echo/", {"name": "a", "metadata": {"b": ["\0"]}})) == {
+            "metadata.b.0"
+        }
 
     def test_a_route_works_with_and_without_its_slash(self, call):
         assert call("POST", "/api/echo", {"name": "a"}).json() == {"name": "a"}

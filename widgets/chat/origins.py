@@ -3,6 +3,10 @@
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
+from widgets.models import Widget
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -15,6 +19,11 @@ def is_allowed(origin: str | None, whitelist: Iterable[str]) -> bool:
     """
     asked = _parse(origin)
     return asked is not None and any(_matches(asked, entry) for entry in whitelist)
+
+
+def allows(widget: Widget, origin: str | None) -> bool:
+    """Whether a page at `origin` may show `widget`. Our own pages (the demo) may show every widget."""
+    return is_allowed(origin, [*widget.domain_whitelist, settings.BASE_URL])
 
 
 def _matches(asked: tuple[str, str, int], entry: str) -> bool:

@@ -1,0 +1,165 @@
+"""Answering a question: from the promise to the committed message, whether or not the visitor stays to see it.
+
+An answer runs as a task of its own that outlives the connection. It holds a lease which it extends; when its process
+dies, the lease expires and `recovery` ends what was begun.
+"""
+
+import asyncio
+import logging
+import uuid
+from typing import Final
+
+from django.db import Error as DatabaseError
+
+from tenants.context import TenantRef, run_as
+from widgets.chat.asking import LEASE, Run, extend_lease
+from widgets.chat.composing import Composition, broken_off, compose
+from widgets.chat.hub import Hub, LiveAnswer, as_event, hub
+from widgets.chat.protocol import ErrorCode, ServerDelta, error
+from widgets.chat.replying import Draft, Replied, reply
+from widgets.chat.streams import bus
+
+logger = logging.getLogger(__name__)
+
+COALESCED_S: Final = 0.05
+COMMIT_TRIES: Final = 4
+# What the visitor is told beside the message when an answer failed, by its metadata.event.
+REPORTED: Final[dict[str, ErrorCode]] = {
+    "model_unavailable": "model_unavailable",
+    "budget_reached": "budget_reached",
+}
+
+
+def start_answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> None:
+    """Answer `run` in a task that outlives the caller."""
+    hub().begin((tenant, run.session_id), run.message_id)
+    hub().spawn(answer(tenant, widget_id, run))
+
+
+async def answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> Replied:
+    """Make, tell and commit the answer to `run`, then start on whatever was asked in the meantime."""
+    rooms, key = hub(), (tenant, run.session_id)
+    live = rooms.answering(key) or rooms.begin(key, run.message_id)
+    speaker = Speaker(rooms, tenant, run, live)
+    work = Composition(tenant, widget_id, run, speaker.say)
+    await rooms.tell(key, {"type": "start", "message_id": str(run.message_id)})
+    live.work = asyncio.create_task(_compose(work))
+    keeper = asyncio.create_task(_keep_lease(tenant, run, live))
+    try:
+        draft = await live.work
+    finally:
+        keeper.cancel()
+    await speaker.flush()
+    replied = await _commit(tenant, run, draft)
+    rooms.finish(key)
+    await _tell(rooms, tenant, run, draft, replied)
+    if replied.next_run is not None:
+        start_answer(tenant, widget_id, replied.next_run)
+    return replied
+
+
+class Speaker:
+    """Says an answer: to this process's sockets at once, to everybody else some tens of milliseconds later."""
+
+    def __init__(self, rooms: Hub, tenant: TenantRef, run: Run, live: LiveAnswer) -> None:
+        self._rooms, self._tenant, self._run, self._live = rooms, tenant, run, live
+        self._said = 0
+        self._untold = ""
+        self._untold_from = 0
+        self._flusher: asyncio.Task[None] | None = None
+        # Pieces go out over any of several connections: one at a time, or they would overtake each other.
+        self._in_order = asyncio.Lock()
+
+    def say(self, text: str) -> None:
+        """More of the answer."""
+        frame = self._frame(self._said, text)
+        self._said += len(text)
+        self._untold += text
+        self._live.text += text
+        self._rooms.tell_here((self._tenant, self._run.session_id), frame)
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush_soon())
+
+    async def flush(self) -> None:
+        """Tell the rest now."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            self._flusher = None
+        await self._tell_elsewhere()
+
+    async def _flush_soon(self) -> None:
+        await asyncio.sleep(COALESCED_S)
+        self._flusher = None
+        await self._tell_elsewhere()
+
+    async def _tell_elsewhere(self) -> None:
+        async with self._in_order:
+            text, offset = self._untold, self._untold_from
+            if not text:
+                return
+            self._untold, self._untold_from = "", offset + len(text)
+            event = as_event(self._frame(offset, text))
+            await bus().append(self._tenant, self._run.session_id, self._run.message_id, text, event)
+
+    def _frame(self, offset: int, text: str) -> ServerDelta:
+        return {"type": "delta", "message_id": str(self._run.message_id), "offset": offset, "text": text}
+
+
+async def drain(seconds: float) -> None:
+    """Before the process ends: let running answers finish for `seconds`, then commit the rest as interrupted."""
+    rooms = hub()
+    tasks = set(rooms.tasks)
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    rooms.stop_all()
+    if late:
+        await asyncio.wait(late, timeout=seconds)
+
+
+async def _compose(work: Composition) -> Draft:
+    try:
+        return await compose(work)
+    except asyncio.CancelledError:
+        # The visitor pressed stop, the process is about to end, or the lease is lost: what was said stands.
+        return broken_off(work, "interrupted")
+    except Exception:
+        logger.exception("answer %s failed", work.run.id)
+        return broken_off(work, "model_unavailable")
+
+
+async def _keep_lease(tenant: TenantRef, run: Run, live: LiveAnswer) -> None:
+    while True:
+        await asyncio.sleep(LEASE.total_seconds() / 3)
+        try:
+            if not await run_as(tenant, extend_lease, run.id):
+                live.stop()
+                return
+        except DatabaseError:
+            logger.warning("answer %s: could not extend its lease", run.id)
+
+
+async def _commit(tenant: TenantRef, run: Run, draft: Draft) -> Replied:
+    """Commit, again where the database was away for a moment; after that recovery has it."""
+    for attempt in range(COMMIT_TRIES):
+        try:
+            return await run_as(tenant, reply, run, draft)
+        except DatabaseError:
+            logger.exception(
+                "answer %s: could not be committed, try %d of %d", run.id, attempt + 1, COMMIT_TRIES
+            )
+            await asyncio.sleep(0.2 * 4**attempt)
+    return Replied(None, None)
+
+
+async def _tell(rooms: Hub, tenant: TenantRef, run: Run, draft: Draft, replied: Replied) -> None:
+    key = (tenant, run.session_id)
+    if replied.message is None:
+        return
+    code = REPORTED.get(str(draft.metadata.get("event")))
+    if code is not None:
+        own_id = str(run.client_id) if run.client_id else None
+        rooms.tell_here(
+            key, error(code, draft.text if not draft.citations else "the answer broke off", id=own_id)
+        )
+    await rooms.tell(key, {"type": "message", "message": replied.message})

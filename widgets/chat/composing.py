@@ -1,0 +1,218 @@
+"""Making one answer: search, decide whether we know, hold the money, ask the model. Nothing here waits for a provider
+inside a transaction."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.conf import settings
+
+from ai.chat import ChatModel, ChatRequest, Completed, TextDelta, chat_model, estimate_usage
+from ai.embedding import Embeddings
+from ai.usage import Usage
+from billing.costs import budgets, pricing
+from billing.costs.ledger import NewCostEvent
+from kernel import clock
+from kernel.errors import ProviderError
+from knowledge import search
+from knowledge.search import SearchOutcome
+from tenants.context import TenantRef, run_as
+from widgets.chat import grounding, prompt
+from widgets.chat.asking import Run
+from widgets.chat.replying import Draft
+from widgets.chat.wording import Occasion, words_for
+from widgets.models import AnswerRun, MessageStatus, Personality, Widget
+
+PASSAGES: Final = 6
+FEATURE: Final = "chat"
+# Tokens are estimated as a fourth of the bytes; code and rare words take more, and a hold must not be too small.
+INPUT_MARGIN: Final = 4 / 3
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Composition:
+    """One answer in the making: what was found, what was said, what was used."""
+
+    tenant: TenantRef
+    widget_id: uuid.UUID | None
+    run: Run
+    say: Say
+    started: float = field(default_factory=time.monotonic)
+    first_text: float | None = None
+    text: str = ""
+    locale: str | None = None
+    found: "LookedUp | None" = None
+    embeddings: Embeddings | None = None
+    usage: Usage | None = None
+    model_name: str = ""
+    failure: ProviderError | None = None
+
+    def speak(self, text: str) -> None:
+        """Say more of the answer."""
+        if self.first_text is None:
+            self.first_text = time.monotonic()
+        self.text += text
+        self.say(text)
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What one transaction found out: passages, who speaks, which model, and whether there is money for it."""
+
+    outcome: SearchOutcome
+    personality: Personality | None
+    model: ChatModel
+    request: ChatRequest
+    affordable: bool
+    locale: str | None
+
+
+async def compose(work: Composition) -> Draft:
+    """The answer to `work.run`'s question, said through `work.speak` as it comes. Raises no ProviderError: what a failing
+    provider leaves is a draft too."""
+    run = work.run
+    turns = [{"role": turn.role, "content": turn.content} for turn in run.history]
+    try:
+        query = search.prepare(run.question, turns)
+        work.embeddings = await search.embed_query(query)
+        work.found = found = await run_as(work.tenant, look_up, work, query)
+    except ProviderError as error:
+        work.failure = error
+        return declined(work, "model_unavailable")
+    work.locale = found.locale
+    if not found.outcome.supported:
+        return declined(work, "abstained")
+    if not found.affordable:
+        return declined(work, "budget_reached")
+    try:
+        async for event in found.model.stream(found.request):
+            if isinstance(event, TextDelta):
+                work.speak(event.text)
+            else:
+                completed(work, event)
+    except ProviderError as error:
+        work.failure = error
+        return broken_off(work, "model_unavailable")
+    return finished(work)
+
+
+def look_up(work: Composition, query: str) -> LookedUp:
+    """One transaction before the model is asked: passages, personality, and the hold as its last statement, so that the
+    budget's row is locked for no longer than a commit."""
+    assert work.embeddings is not None
+    widget = Widget.objects.select_related("personality").filter(pk=work.widget_id).first() if work.widget_id else None
+    personality = (
+        widget.personality if widget and widget.personality and widget.personality.is_active else None
+    )
+    personality = personality or Personality.objects.filter(is_default=True).first()
+    outcome = search.find(
+        query,
+        work.embeddings,
+        limit=PASSAGES,
+        collections=widget.collections if widget else (),
+        question=work.run.question,
+    )
+    model = chat_model((personality and personality.preferred_model) or settings.LLM_MODEL)
+    request = prompt.build(personality, work.run.question, work.run.history, outcome.results)
+    affordable = outcome.supported and _hold(work.run.id, model, request)
+    locale = str(widget.settings.get("locale") or "") if widget else ""
+    return LookedUp(outcome, personality, model, request, affordable, locale or None)
+
+
+def _hold(run_id: uuid.UUID, model: ChatModel, request: ChatRequest) -> bool:
+    """Hold back the most this answer may cost; False when a hard cap has no room for it. The run remembers what was
+    asked, so that it can be billed if this process dies."""
+    tokens = int(estimate_usage(request, "").input_tokens * INPUT_MARGIN) + 1
+    most = Usage(input_tokens=tokens, output_tokens=request.max_tokens)
+    AnswerRun.objects.filter(pk=run_id).update(
+        metadata={"provider": model.provider, "model": model.model, "inputTokens": tokens}
+    )
+    amount = pricing.price("llm", model.provider, model.model, most, None, clock.now()).cost_usd
+    try:
+        budgets.reserve(amount=amount, purpose_id=run_id, tokens=most.input_tokens + most.output_tokens)
+    except budgets.BudgetReached:
+        return False
+    return True
+
+
+def completed(work: Composition, event: Completed) -> None:
+    """The model has said all."""
+    work.usage, work.model_name = event.usage, event.model
+
+
+def finished(work: Composition) -> Draft:
+    """A whole answer; one that nothing supports is an abstention, whatever the model made of it."""
+    assert work.found is not None
+    citations = grounding.cite(work.text, work.found.outcome.results)
+    event = None if citations else "abstained"
+    return _draft(work, MessageStatus.COMPLETE, event, citations=citations)
+
+
+def declined(work: Composition, occasion: Occasion) -> Draft:
+    """No model's answer: our own words, said like one."""
+    work.speak(words_for(occasion, work.locale))
+    status = MessageStatus.COMPLETE if occasion == "abstained" else MessageStatus.FAILED
+    return _draft(work, status, occasion)
+
+
+def broken_off(work: Composition, occasion: Occasion) -> Draft:
+    """The model failed: what it had said stands, interrupted; where it had said nothing we say why."""
+    if not work.text:
+        return declined(work, occasion)
+    if work.usage is None and work.found is not None:
+        work.usage = estimate_usage(work.found.request, work.text)
+    citations = grounding.cite(work.text, work.found.outcome.results) if work.found else []
+    return _draft(work, MessageStatus.INTERRUPTED, occasion, citations=citations)
+
+
+def _draft(work: Composition, status: MessageStatus, event: str | None, **fields: Any) -> Draft:
+    found, now = work.found, time.monotonic()
+    metadata: dict[str, Any] = {
+        "event": event,
+        "abstained": event == "abstained",
+        "confidence": round(found.outcome.confidence, 4) if found else None,
+        "model": (work.model_name or found.model.model) if found else None,
+        "personalityVersion": found.personality.version if found and found.personality else None,
+        "tokensUsed": work.usage.input_tokens + work.usage.output_tokens if work.usage else 0,
+        "latencyMs": int((now - work.started) * 1000),
+        "firstTokenMs": int(((work.first_text or now) - work.started) * 1000),
+    }
+    return Draft(work.text, status, metadata=metadata, costs=costs(work), **fields)
+
+
+def costs(work: Composition) -> list[NewCostEvent]:
+    """What the providers are to be paid for so far. Keys are the run's: however often this is booked, it counts once."""
+    run, events = work.run, []
+    if work.embeddings is not None:
+        events.append(
+            NewCostEvent(
+                service="embedding",
+                provider=work.embeddings.provider,
+                model=work.embeddings.model,
+                feature=FEATURE,
+                usage=work.embeddings.usage,
+                session_id=run.session_id,
+                message_id=run.message_id,
+                latency_ms=work.embeddings.latency_ms,
+                idempotency_key=f"answer:{run.id}:embedding",
+            )
+        )
+    if work.usage is not None and work.found is not None:
+        events.append(
+            NewCostEvent(
+                service="llm",
+                provider=work.found.model.provider,
+                model=work.model_name or work.found.model.model,
+                feature=FEATURE,
+                usage=work.usage,
+                session_id=run.session_id,
+                message_id=run.message_id,
+                latency_ms=int((time.monotonic() - work.started) * 1000),
+                idempotency_key=f"answer:{run.id}:llm",
+            )
+        )
+    return events

@@ -1,0 +1,34 @@
+"""What we say in our own words, in the widget's language: when we do not know, cannot answer, or were interrupted."""
+
+from typing import Final, Literal
+
+Occasion = Literal["abstained", "model_unavailable", "budget_reached", "interrupted"]
+
+FALLBACK: Final = "en"
+
+TEXTS: Final[dict[str, dict[Occasion, str]]] = {
+    "en": {
+        "abstained": "I don't know. I could not find an answer to that in what I have been given to read. "
+        "You can put it differently, or ask for a person.",
+        "model_unavailable": "I can't answer right now because a service I depend on is not responding. "
+        "Your question has been kept. Please try again in a moment.",
+        "budget_reached": "I can't answer automatically at the moment. Your question has been kept, and a person can "
+        "reply to it here.",
+        "interrupted": "My answer was interrupted before it began. Please ask again.",
+    },
+    "de": {
+        "abstained": "Das weiß ich nicht. In den Unterlagen, die ich lesen kann, habe ich darauf keine Antwort gefunden. "
+        "Sie können anders fragen oder nach einem Menschen verlangen.",
+        "model_unavailable": "Ich kann gerade nicht antworten, weil ein Dienst, den ich brauche, nicht erreichbar ist. "
+        "Ihre Frage ist gespeichert. Bitte versuchen Sie es gleich noch einmal.",
+        "budget_reached": "Ich kann zurzeit nicht automatisch antworten. Ihre Frage ist gespeichert, und ein Mensch kann "
+        "hier darauf antworten.",
+        "interrupted": "Meine Antwort wurde unterbrochen, bevor sie begann. Bitte fragen Sie noch einmal.",
+    },
+}
+
+
+def words_for(occasion: Occasion, locale: str | None) -> str:
+    """Our text for an occasion in the language of `locale` ("de-AT"), else in English."""
+    language = (locale or FALLBACK).partition("-")[0].lower()
+    return TEXTS.get(language, TEXTS[FALLBACK])[occasion]
