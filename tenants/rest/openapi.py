@@ -65,6 +65,11 @@ EXAMPLE: Final = {
 class ProblemSchema(AutoSchema):
     """An operation with its scope and its problem responses."""
 
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        """`WidgetFields` is called Widget by those who read the document."""
+        name: str = super().get_serializer_name(serializer, direction)
+        return name.removesuffix("Fields")
+
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:

@@ -185,7 +185,8 @@ class TestFields:
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        [("name", 1), ("name", None), ("name", ""), ("name", "x" * 21), ("name", ["a"]), ("count", "3"), ("count", True),
+        [("name", 1), ("name", None), ("name", ""), ("name", "x" * 21), ("name", ["a"]), ("count", "3"),
+         ("count", True),
          ("count", 1.5), ("count", 0), ("share", "0.7"), ("share", False), ("share", 3), ("share", 0.123), ("price", 1),
          ("price", "1e400"), ("price", "NaN"), ("on", 1), ("on", "true"), ("other", 7), ("other", "x" * 36),
          ("colour", "green"), ("colour", 1), ("colour", ["red"]), ("at", 5), ("at", "yesterday"), ("tags", "a"),
@@ -206,7 +207,8 @@ class TestFields:
         st.dictionaries(
             st.sampled_from([*GOOD, "id", "else"]),
             st.recursive(
-                st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+                st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+                | st.text(),
                 lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
                 max_leaves=5,
             ),
@@ -235,7 +237,8 @@ class TestPages:
         assert pages == 3
 
     @pytest.mark.parametrize(
-        "query", ["limit=0", "limit=101", "limit=a", "limit=1.0", "limit=", "limit=٣", "limit=-1", "cursor=", "cursor=?",
+        "query", ["limit=0", "limit=101", "limit=a", "limit=1.0", "limit=", "limit=٣", "limit=-1", "cursor=",
+                  "cursor=?",
                   "cursor=AAAA", "cursor=e30", "cursor=W10", "cursor=WzEsMl0", "cursor=é", "cursor=" + "A" * 400,
                   "cursor=WyIyMDI2LTAxLTAxVDAwOjAwOjAwIiwgIjEiXQ"],
     )  # fmt: skip
