@@ -7,12 +7,12 @@ from django.db import connection
 
 # One line per thing that migrations promise, the same in every schema that keeps the promise.
 FACTS: Final = """
-SELECT 'table', c.relname, '', concat_ws(' ', c.relkind, 'rls=' || c.relrowsecurity, 'force=' || c.relforcerowsecurity)
+SELECT 'table', c.relname, '', concat_ws(' ', c.relkind::text, 'rls=' || c.relrowsecurity, 'force=' || c.relforcerowsecurity)
 FROM pg_class c WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p')
 UNION ALL
 SELECT 'column', c.relname, a.attname,
        concat_ws(' ', format_type(a.atttypid, a.atttypmod), 'not null=' || a.attnotnull,
-                 'default=' || pg_get_expr(d.adbin, d.adrelid), 'storage=' || a.attstorage)
+                 'default=' || pg_get_expr(d.adbin, d.adrelid), 'storage=' || a.attstorage::text)
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped

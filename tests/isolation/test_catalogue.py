@@ -1,0 +1,159 @@
+"""The catalogue walk: every table is guarded as a tenant's, or stands on the directory list with a reason."""
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from tenants.lookup import LOOKUPS
+from tenants.ownership import SameTenantForeignKey, TenantOwned
+from tenants.placement import DIRECTORY, UNOWNED, is_directory
+from tenants.rls import POLICY, same_tenant_key_name
+from tests.database import DEDICATED_SCHEMA
+
+SCHEMAS = ("public", "pool", DEDICATED_SCHEMA)
+
+# Tables of libraries, in public: none holds tenant data.
+LIBRARY_TABLES = {
+    "django_migrations": "which migrations have run",
+    "django_content_type": "Django's list of models",
+    "auth_permission": "Django's permission names, unused: the role table answers",
+    "auth_group": "unused",
+    "auth_group_permissions": "unused",
+    "django_admin_log": "Django's admin log is off (it would hold titles of tenants' rows)",
+}
+# Unique by nature over all tenants of a schema: the name is random, or claimed in directory_keys too.
+GLOBAL_KEYS = {
+    "widgets": {"public_key"},
+    "meetings": {"room_name", "livekit_room_id"},
+}
+
+
+def query(text, *arguments):
+    with connection.cursor() as cursor:
+        cursor.execute(text, arguments)
+        return cursor.fetchall()
+
+
+def tables():
+    return query(
+        "SELECT n.nspname, c.relname, c.oid, c.relrowsecurity, c.relforcerowsecurity, c.relispartition "
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE c.relkind IN ('r', 'p') AND n.nspname = ANY(%s)",
+        list(SCHEMAS),
+    )
+
+
+def columns(oid):
+    rows = query(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", oid
+    )
+    return {name for (name,) in rows}
+
+
+def own_models():
+    return [model for model in apps.get_models() if getattr(model._meta.app_config, "is_frontdesk", False)]
+
+
+@pytest.mark.django_db
+def test_every_table_is_guarded_or_listed():
+    known = {model._meta.db_table: model for model in own_models()}
+    seen = 0
+    for schema, name, oid, enabled, forced, is_partition in tables():
+        if name in LIBRARY_TABLES and "tenant_id" not in columns(oid):
+            continue
+        seen += 1
+        assert "tenant_id" in columns(oid) or name == "tenants", f"{schema}.{name} has no tenant and no reason"
+        assert enabled, f"{schema}.{name}: row-level security is off"
+        assert forced, f"{schema}.{name}: row-level security is not forced"
+        policies = query("SELECT polname, polqual IS NOT NULL, polwithcheck IS NOT NULL FROM pg_policy WHERE polrelid = %s", oid)
+        assert (POLICY, True, True) in policies, f"{schema}.{name}: no policy with USING and WITH CHECK"
+        if not is_partition:
+            assert name in known, f"{schema}.{name} belongs to no model"
+    assert seen >= 30
+
+
+@pytest.mark.django_db
+def test_every_table_stands_where_its_model_belongs():
+    places = {}
+    for schema, name, *_, is_partition in tables():
+        if not is_partition:
+            places.setdefault(name, set()).add(schema)
+    for model in own_models():
+        meta = model._meta
+        expected = {"public"} if is_directory(meta.app_label, meta.model_name) else {"pool", DEDICATED_SCHEMA}
+        assert places.get(meta.db_table) == expected, meta.label
+        assert issubclass(model, TenantOwned) or meta.label_lower in DIRECTORY or "tenant_id" in {
+            field.attname for field in meta.fields
+        }, meta.label
+    assert set(DIRECTORY) == {m._meta.label_lower for m in own_models() if is_directory(m._meta.app_label, m._meta.model_name)}
+    assert all(DIRECTORY.values())
+    assert all(UNOWNED.values())
+
+
+@pytest.mark.django_db
+def test_every_key_between_tenants_rows_is_a_same_tenant_key():
+    checked = 0
+    for model in own_models():
+        schema = "public" if is_directory(model._meta.app_label, model._meta.model_name) else "pool"
+        for field in model._meta.fields:
+            if not field.is_relation or field.name == "tenant":
+                continue
+            assert isinstance(field, SameTenantForeignKey), f"{field} is a plain key: it could point at another tenant"
+            found = query(
+                "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f' AND conname = %s "
+                "AND connamespace = %s::regnamespace",
+                same_tenant_key_name(field),
+                schema,
+            )
+            assert found, f"{field} has no same-tenant key in {schema}"
+            assert f"FOREIGN KEY (tenant_id, {field.column})" in found[0][0]
+            checked += 1
+    assert checked >= 12
+
+
+@pytest.mark.django_db
+def test_every_index_of_a_tenants_table_begins_with_the_tenant():
+    found = query(
+        "SELECT t.relname, i.relname, x.indisprimary, a.attname "
+        "FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid "
+        "JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0] "
+        "WHERE t.relnamespace = 'pool'::regnamespace"
+    )
+    assert len(found) > 30
+    for table, index, is_primary, first in found:
+        if is_primary or table == "django_migrations" or first in GLOBAL_KEYS.get(table, ()):
+            continue
+        assert first == "tenant_id", f"{table}.{index} begins with {first}"
+
+
+@pytest.mark.django_db
+def test_every_definer_function_is_on_the_list():
+    found = query(
+        "SELECT p.oid::regprocedure::text, pg_get_userbyid(p.proowner), "
+        "has_function_privilege('frontdesk_app', p.oid, 'EXECUTE') FROM pg_proc p "
+        "WHERE p.prosecdef AND p.pronamespace = ANY(%s::regnamespace[])",
+        list(SCHEMAS),
+    )
+    listed = {name.replace("timestamptz", "timestamp with time zone").replace(", ", ",") for name in LOOKUPS}
+    assert {name for name, *_ in found} == listed
+    assert {owner for _, owner, _ in found} == {"frontdesk_lookup"}
+    (can_login, bypasses, memberships), = query(
+        "SELECT rolcanlogin, rolbypassrls, (SELECT count(*) FROM pg_auth_members m WHERE m.member = r.oid) "
+        "FROM pg_roles r WHERE rolname = 'frontdesk_lookup'"
+    )
+    assert (can_login, bypasses, memberships) == (False, False, 0)
+
+
+@pytest.mark.django_db
+def test_the_application_role_owns_nothing_and_is_nobody():
+    from tenants.roles import problems
+
+    assert problems() == []
+    assert query("SELECT count(*) FROM pg_class WHERE relowner = 'frontdesk_app'::regrole") == [(0,)]
+    assert query("SELECT count(*) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = 'frontdesk_app'") == [(0,)]
+
+
+@pytest.mark.django_db
+def test_both_kinds_of_schema_are_made_alike():
+    from tenants.catalogue import difference, facts
+
+    assert difference(facts("pool"), facts(DEDICATED_SCHEMA)) == []
