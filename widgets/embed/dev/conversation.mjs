@@ -12,7 +12,6 @@ export class Conversation {
     this.messages = [];
     this.running = null;
     this.sockets = new Set();
-    this.pace = 18;
   }
 
   last() {
@@ -81,7 +80,7 @@ export class Conversation {
     const message = known ?? this.commit({ role: "user", content, client_id: id });
     if (this.chaos.losingAck) {
       this.chaos.losingAck = false;
-      return socket.terminate();
+      socket.terminate();
     }
     this.send(socket, { type: "ack", id, message_id: message.id, seq: message.seq, session: message.session });
     if (known) return undefined;
@@ -105,7 +104,7 @@ export class Conversation {
       run.text += piece;
       this.broadcast({ type: "delta", message_id: run.id, offset, text: piece });
       offset += size;
-      await wait(this.pace * slow);
+      await wait(this.chaos.pace * slow);
     }
     this.running = null;
     const message = this.commit({

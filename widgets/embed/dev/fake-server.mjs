@@ -11,7 +11,7 @@ const file = (name) => readFileSync(new URL(name, import.meta.url));
 const port = Number(process.argv[process.argv.indexOf("--port") + 1] || 4400);
 const visitors = new Map();
 const tickets = new Map();
-const chaos = { refuse: [], received: [], requests: [], losingAck: false, boot: null };
+const chaos = { refuse: [], received: [], requests: [], losingAck: false, boot: null, pace: 18 };
 
 const SETTINGS = {
   greeting: "Hi! How can I help you today?",
@@ -53,9 +53,8 @@ function boot(body, host) {
 }
 
 function control(body) {
-  for (const key of ["refuse", "losingAck", "boot"]) if (key in body) chaos[key] = body[key];
+  for (const key of ["refuse", "losingAck", "boot", "pace"]) if (key in body) chaos[key] = body[key];
   for (const talk of visitors.values()) {
-    if (body.pace) talk.pace = body.pace;
     if (body.cut) for (const socket of talk.sockets) socket.terminate();
     if (body.close) for (const socket of talk.sockets) socket.close(body.close);
     if (body.say) talk.broadcast({ type: "message", message: talk.commit({ role: "assistant", content: body.say, author: body.author ?? null }) });

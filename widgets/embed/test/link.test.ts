@@ -96,6 +96,14 @@ test("each connection has a boot of its own; a prewarmed one counts while it is 
   assert.equal(late.boots, 2);
 });
 
+test("a boot made ahead for one visitor is not used for the next", async () => {
+  const world = new World();
+  world.link.prewarm();
+  world.link.stop();
+  await world.up();
+  assert.deepEqual([world.boots, world.booted], [2, 1]);
+});
+
 test("attempts that fail come ever later; a stable connection starts over", async () => {
   const world = new World();
   world.answer = () => { throw new Error("no network"); };

@@ -55,15 +55,16 @@ export class Chat {
     if (!this.state.session && !this.state.pending.length) this.link.stop();
   }
 
+  /** Another visitor from here on: nothing of the one before stays, neither on screen nor in a connection. */
   identify(token: string | null): void {
     if (token === this.identity) return;
-    const known = this.state.name !== "";
+    const { link, isOpen, name, personality, settings } = this.state;
     this.identity = token;
     this.verifiedToken = null;
-    if (!known && this.state.link === "idle") return;
-    const { isOpen } = this.state;
-    this.state = { ...EMPTY, isOpen };
-    this.link.restart();
+    this.link.stop();
+    this.state = { ...EMPTY, isOpen, name, personality, settings };
+    this.events.changed(this.state);
+    if (link !== "idle") this.link.start();
   }
 
   send(text: string): void {

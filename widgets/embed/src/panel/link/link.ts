@@ -37,7 +37,7 @@ export class Link {
   private wanted = false;
   private refused = false;
   private socket: Socket | null = null;
-  private ahead: { boot: Promise<BootResponse>; at: number } | null = null;
+  private ahead: { boot: Promise<BootResponse>; at: number; isTold: boolean } | null = null;
   /** Grows with every attempt and every stop: what belongs to an older one is ignored. */
   private turn = 0;
   private failures = 0;
@@ -50,9 +50,14 @@ export class Link {
   /** Boots ahead of start(); a boot that fails is simply done again then. */
   prewarm(): void {
     if (this.wanted || this.ahead || this.refused) return;
-    const boot = this.ports.boot();
-    this.ahead = { boot, at: this.ports.now() };
-    boot.then((b) => this.events.booted(b), () => { this.ahead = null; });
+    const ahead = { boot: this.ports.boot(), at: this.ports.now(), isTold: false };
+    this.ahead = ahead;
+    ahead.boot.then((boot) => {
+      // Meanwhile it may have been taken by an attempt, which tells of it, or dropped by stop().
+      if (this.ahead !== ahead) return;
+      ahead.isTold = true;
+      this.events.booted(boot);
+    }, () => { if (this.ahead === ahead) this.ahead = null; });
   }
 
   start(): void {
@@ -64,16 +69,10 @@ export class Link {
 
   stop(): void {
     this.wanted = this.refused = false;
+    this.failures = 0;
     this.ahead = null;
     this.drop();
     this.events.state("idle");
-  }
-
-  /** Boots and connects anew at once, for another visitor. */
-  restart(): void {
-    this.stop();
-    this.failures = 0;
-    this.start();
   }
 
   /** Boots and connects anew, no faster than after any other loss. */
@@ -106,11 +105,11 @@ export class Link {
     const turn = this.turn;
     this.events.state(this.ports.isOnline() ? "connecting" : "offline");
     try {
-      const ahead = this.ahead && this.ports.now() - this.ahead.at < FRESH_MS ? this.ahead.boot : null;
+      const ahead = this.ahead && this.ports.now() - this.ahead.at < FRESH_MS ? this.ahead : null;
       this.ahead = null;
-      const boot = await (ahead ?? this.ports.boot());
+      const boot = await (ahead?.boot ?? this.ports.boot());
       if (turn !== this.turn) return;
-      if (!ahead) this.events.booted(boot);
+      if (!ahead?.isTold) this.events.booted(boot);
       this.connect(boot.socket_url, turn);
     } catch (error) {
       if (turn !== this.turn) return;

@@ -21,14 +21,23 @@ function element<K extends keyof HTMLElementTagNameMap>(on: Drawing, tag: K, ...
 export function drawBlock(block: Block, on: Drawing): HTMLElement {
   switch (block.kind) {
     case "paragraph": return element(on, "p", ...inlines(block.children, on));
-    // The panel's own title is a level 2 heading; those of an answer lie below it.
-    case "heading": return element(on, `h${Math.min(6, block.level + 2)}` as "h3", ...inlines(block.children, on));
+    case "heading": return heading(block, on);
     case "code": return code(block, on);
     case "quote": return element(on, "blockquote", ...block.blocks.map((b) => drawBlock(b, on)));
     case "list": return list(block, on);
     case "table": return table(block, on);
     case "rule": return element(on, "hr");
   }
+}
+
+/**
+ * The panel's own title is a level 2 heading. Models skip levels as they please, so all of an answer's are of
+ * level 3, and only look different.
+ */
+function heading(block: Extract<Block, { kind: "heading" }>, on: Drawing): HTMLElement {
+  const made = element(on, "h3", ...inlines(block.children, on));
+  if (block.level > 2) made.className = "minor";
+  return made;
 }
 
 function code(block: Extract<Block, { kind: "code" }>, on: Drawing): HTMLElement {

@@ -15,7 +15,7 @@ export class Header {
     const button = (label: string, name: "close" | "person", act: () => void): HTMLButtonElement =>
       h("button", { type: "button", className: "round", title: label, "aria-label": label, onclick: act }, icon(name));
     this.person = ui.features.has("handoff") ? button(strings.talkToPerson, "person", ui.actions.askForPerson) : null;
-    this.element = h("header", { className: "header" },
+    this.element = h("div", { className: "header" },
       h("span", { className: "avatar", "aria-hidden": "true" }, icon("spark")),
       h("div", { className: "names" }, this.title, this.subtitle),
       this.person,

@@ -45,7 +45,6 @@ class UserView implements RowView {
       h("div", { className: "bubble", dir: "auto" }, row.content),
       this.below(row),
     );
-    this.element.classList.toggle("unsent", row.pending !== null && row.pending.state !== "sent");
   }
 
   private below({ pending, timestamp }: UserRow): HTMLElement {

@@ -40,18 +40,25 @@ export function rowsOf(state: Conversation): Row[] {
   const rows: Row[] = [];
   if (greeting) rows.push({ kind: "greeting", key: "greeting", text: greeting });
   if (isEmpty && starterQuestions?.length) rows.push({ kind: "starters", key: "starters", questions: starterQuestions });
+  const lines: [timestamp: string, row: Row][] = state.messages.map(
+    (message, index) => [message.timestamp, committed(state, message, index)]);
+  const unsent = state.pending.map((pending): [string, UserRow] => [pending.createdAt, waiting(pending)]);
+  const running = runningRows(state).map((row): [string, Row] => ["", row]);
+  // What is being answered stands above the answer, what is still to be sent below it.
+  lines.push(...unsent.filter(([, row]) => row.pending?.state === "sent"), ...running,
+             ...unsent.filter(([, row]) => row.pending?.state !== "sent"));
+  return [...rows, ...withDays(lines)];
+}
+
+/** The rows with a separator before the first of each day; a row without a time belongs to the one before. */
+function withDays(lines: [timestamp: string, row: Row][]): Row[] {
   let day = "";
-  state.messages.forEach((message, index) => {
-    if (dayOf(message.timestamp) !== day) {
-      day = dayOf(message.timestamp);
-      rows.push({ kind: "day", key: `day:${day}`, timestamp: message.timestamp });
-    }
-    rows.push(committed(state, message, index));
+  return lines.flatMap(([timestamp, row]) => {
+    const same = !timestamp || dayOf(timestamp) === day;
+    if (same) return [row];
+    day = dayOf(timestamp);
+    return [{ kind: "day" as const, key: `day:${day}`, timestamp }, row];
   });
-  for (const pending of state.pending.filter((p) => p.state === "sent")) rows.push(waiting(pending));
-  rows.push(...running(state));
-  for (const pending of state.pending.filter((p) => p.state !== "sent")) rows.push(waiting(pending));
-  return rows;
 }
 
 function committed(state: Conversation, message: MessageObject, index: number): Row {
@@ -74,7 +81,7 @@ function committed(state: Conversation, message: MessageObject, index: number): 
 const waiting = (pending: Pending): UserRow =>
   ({ kind: "user", key: pending.id, content: pending.content, timestamp: pending.createdAt, pending });
 
-function running(state: Conversation): Row[] {
+function runningRows(state: Conversation): Row[] {
   const { answer, notice } = state;
   if (answer?.text) {
     return [{ kind: "answer", key: answer.messageId, text: answer.text, message: null, askAgain: null, rating: null }];

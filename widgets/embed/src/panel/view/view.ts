@@ -46,7 +46,7 @@ export class PanelView {
       h("div", { className: "middle" }, this.log.list, this.log.pill),
       this.status.element,
       this.composer.element,
-      h("footer", { className: "footer" }, h("span", {}, `${language.strings.poweredBy} `, h("b", {}, "Frontdesk")), this.privacy),
+      h("div", { className: "footer" }, h("span", {}, `${language.strings.poweredBy} `, h("b", {}, "Frontdesk")), this.privacy),
       announcer.element,
     );
     this.shell.root.dir = language.direction;
