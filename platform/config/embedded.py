@@ -25,7 +25,7 @@ from redis.retry import Retry
 
 from config import env
 from config.program import Process, Program, process_started, stop_process
-from config.service_account import open_path, postgres_account
+from config.service_account import open_path, open_tree, postgres_account
 
 _POSTGRES_READY_S = 60.0  # recovery after a crash replays at most a checkpoint's worth of log
 _REDIS_READY_S = 30.0
@@ -47,6 +47,7 @@ def postgres_service(home: Path, *, durable: bool = True) -> Program:
     if account is not None:
         os.chown(data, account.pw_uid, account.pw_gid)
         open_path(data, _postgres_binary("postgres"))
+        open_tree(_postgres_binary("postgres").parents[1])
     if not (data / "PG_VERSION").exists():
         _initialise(data, user=account and account.pw_uid, group=account and account.pw_gid)
     options = {

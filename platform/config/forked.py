@@ -44,6 +44,7 @@ class Step:
             die_with_parent()
             os.dup2(writing, 1)
             os.dup2(writing, 2)
+            sys.stdout = sys.stderr = os.fdopen(writing, "w", buffering=1, errors="backslashreplace")
             self.function()
             status = 0
         except SystemExit as ended:

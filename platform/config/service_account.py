@@ -55,6 +55,16 @@ def postgres_account() -> pwd.struct_passwd | None:
         ) from None
 
 
+def open_tree(root: Path) -> None:
+    """Let the account read and run what is below `root`, where it was installed under a umask that forbids it."""
+    if root.stat().st_mode & stat.S_IROTH:
+        return
+    for path in (*root.rglob("*"), root):  # the root last: it says that all is done
+        if not path.is_symlink():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
+
+
 def open_path(*paths: Path) -> None:
     """Let the account pass through the directories above `paths`, by adding only the right to traverse them.
 
