@@ -174,27 +174,27 @@ def test_a_table_that_shows_rows_without_a_tenant_is_reported(monkeypatch):
 
 
 def test_the_embedder_is_loaded_in_the_background_and_its_failure_told(monkeypatch):
-    go_on = threading.Event()
-    answers = iter([ProviderError("the weights are missing", provider="local", retryable=False), None])
+    go_on, weights_found = threading.Event(), threading.Event()
 
     class Embedder:
         def prepare(self) -> None:
             assert go_on.wait(10)
-            answer = next(answers)
-            if answer is not None:
-                raise answer
+            if not weights_found.is_set():
+                raise ProviderError("the weights are missing", provider="local", retryable=False)
+
+    def wait_for(answer: str | None) -> None:
+        deadline = time.monotonic() + 5
+        while health.embedder_missing() != answer:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
 
     monkeypatch.setattr(health, "embedder", Embedder)
     monkeypatch.setattr(health, "_embedder_failure", "it is being loaded")
     assert health.embedder_missing() == "it is being loaded"
     go_on.set()
-    seen = []
-    deadline = time.monotonic() + 5
-    while (missing := health.embedder_missing()) is not None:
-        seen.append(missing)
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-    assert "it cannot be loaded: the weights are missing" in seen
+    wait_for("it cannot be loaded: the weights are missing")
+    weights_found.set()
+    wait_for(None)
 
 
 def test_the_views(monkeypatch, readiness, clock):
