@@ -4,140 +4,23 @@ The page it stands on has a strict Content-Security-Policy with Trusted Types an
 widget without a shadow root. Screenshots go to FRONTDESK_SHOTS where that is set.
 """
 
-import json
-import os
-import subprocess
-import urllib.request
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
+
+from tests.browser.widget_page import (
+    FakeServer,
+    OpenPage,
+    answers,
+    ask,
+    box,
+    launcher,
+    panel,
+    shot,
+    start,
+    violations,
+)
 
 pytestmark = pytest.mark.browser
-
-EMBED = Path(__file__).resolve().parents[2] / "widgets" / "embed"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-SHOTS = os.environ.get("FRONTDESK_SHOTS")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-class FakeServer:
-    """The fake server's address, and the trouble one can ask it for."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def control(self, **trouble: object) -> dict[str, Any]:
-        body = json.dumps(trouble).encode()
-        request = urllib.request.Request(f"{self.url}control", data=body, method="POST")
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            told: dict[str, Any] = json.load(answer)
-        return told
-
-
-@pytest.fixture
-def server() -> Iterator[FakeServer]:
-    process = subprocess.Popen(
-        ["node", "dev/fake-server.mjs", "--port", "0"], cwd=EMBED, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    url = process.stdout.readline().strip()
-    assert url.startswith("http://"), "the fake server did not start; run `npm ci` in widgets/embed"
-    fake = FakeServer(url)
-    fake.control(pace=5)
-    yield fake
-    process.terminate()
-    process.wait(5)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
-
-
-OpenPage = Callable[..., Page]
-
-
-@pytest.fixture
-def visit(browser: Browser, server: FakeServer) -> Iterator[OpenPage]:
-    """Opens the page; afterwards nothing may have thrown or been refused by the page's policy."""
-    troubles: list[str] = []
-    contexts = []
-
-    def open_page(query: str = "", **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1100, "height": 800}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on(
-            "console", lambda line: troubles.append(line.text) if "Security Policy" in line.text else None
-        )
-        page.goto(server.url + query)
-        expect(launcher(page)).to_be_visible()
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert troubles == []
-
-
-def launcher(page: Page) -> Locator:
-    return page.locator("frontdesk-widget .launcher")
-
-
-def panel(page: Page) -> Locator:
-    return page.get_by_role("dialog")
-
-
-def box(page: Page) -> Locator:
-    return page.locator("frontdesk-widget textarea")
-
-
-def answers(page: Page) -> Locator:
-    return page.locator("frontdesk-widget .theirs")
-
-
-def start(page: Page) -> None:
-    launcher(page).click()
-    expect(panel(page)).to_be_visible()
-    expect(page.locator("frontdesk-widget .starter").first).to_be_visible()
-
-
-def ask(page: Page, question: str, *, settle: bool = True) -> None:
-    finished = page.get_by_role("button", name="Copy answer")
-    before = finished.count()
-    box(page).fill(question)
-    box(page).press("Enter")
-    expect(page.locator("frontdesk-widget .mine").last).to_contain_text(question)
-    if settle:
-        expect(finished).to_have_count(before + 1, timeout=20_000)
-
-
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.wait_for_timeout(300)
-        page.screenshot(path=f"{SHOTS}/{name}.png")
-
-
-def violations(page: Page) -> list[str]:
-    """Rules of axe-core that the page breaks, with where. The page's own policy forbids adding a script."""
-    page.evaluate((EMBED / "node_modules" / "axe-core" / "axe.min.js").read_text() + "; 0")
-    found = page.evaluate("axe.run({include: ['frontdesk-widget']})")
-    return [f"{v['id']}: {[n['target'] for n in v['nodes']]}" for v in found["violations"]]
 
 
 def test_nothing_but_the_loader_is_asked_for_before_intent(visit: OpenPage, server: FakeServer) -> None:
@@ -246,94 +129,6 @@ def test_the_page_s_styles_stay_out_and_ours_stay_in(visit: OpenPage) -> None:
     assert page.evaluate("document.styleSheets.length") == 1
 
 
-def test_a_cut_connection_loses_and_doubles_nothing(visit: OpenPage, server: FakeServer) -> None:
-    page = visit()
-    start(page)
-    server.control(pace=60)
-    ask(page, "emoji", settle=False)
-    for _ in range(4):
-        page.wait_for_timeout(700)
-        server.control(cut=True)
-    expect(page.get_by_role("button", name="Copy answer")).to_be_visible(timeout=20_000)
-    (messages,) = server.control()["sessions"]
-    assert [m["role"] for m in messages] == ["user", "assistant"]
-    expect(answers(page).locator(".prose")).to_have_text(messages[1]["content"])
-    expect(page.locator("frontdesk-widget .mine")).to_have_count(1)
-
-
-def test_a_lost_acknowledgement_sends_again_under_the_same_id(visit: OpenPage, server: FakeServer) -> None:
-    page = visit()
-    start(page)
-    server.control(losingAck=True)
-    ask(page, "hello")
-    (messages,) = server.control()["sessions"]
-    assert [m["role"] for m in messages] == ["user", "assistant"]
-    expect(page.locator("frontdesk-widget .mine")).to_have_count(1)
-
-
-def test_what_is_written_offline_is_sent_when_back(visit: OpenPage, server: FakeServer) -> None:
-    page = visit()
-    start(page)
-    page.context.set_offline(True)
-    server.control(cut=True)
-    expect(page.locator("frontdesk-widget .status")).to_contain_text("You are offline")
-    ask(page, "hello", settle=False)
-    expect(page.locator("frontdesk-widget .mine")).to_contain_text("Waiting to be sent")
-    assert violations(page) == []
-    shot(page, "offline")
-    page.context.set_offline(False)
-    expect(page.get_by_role("button", name="Copy answer")).to_be_visible(timeout=20_000)
-
-
-def test_history_is_there_after_a_reload(visit: OpenPage) -> None:
-    page = visit()
-    start(page)
-    ask(page, "hello")
-    text = answers(page).locator(".prose").inner_text()
-    page.reload()
-    launcher(page).click()
-    expect(answers(page).locator(".prose")).to_have_text(text, use_inner_text=True)
-    expect(page.locator("frontdesk-widget .mine")).to_have_count(1)
-
-
-def test_stop_keeps_what_was_said_and_offers_to_ask_again(visit: OpenPage) -> None:
-    page = visit()
-    start(page)
-    ask(page, "a long slow answer", settle=False)
-    expect(page.locator("frontdesk-widget .writing")).to_be_visible(timeout=10_000)
-    page.get_by_role("button", name="Stop answering").click()
-    expect(page.get_by_role("button", name="Ask again")).to_be_visible()
-    expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
-
-
-@pytest.mark.parametrize(
-    ("code", "said"),
-    [("budget_reached", "cannot answer any more questions"), ("model_unavailable", "cannot be reached")],
-)
-def test_an_error_after_the_question_is_told_kindly(
-    visit: OpenPage, server: FakeServer, code: str, said: str
-) -> None:
-    page = visit()
-    start(page)
-    server.control(refuse=[{"before": False, "frame": {"code": code, "detail": "x"}}])
-    ask(page, "hello", settle=False)
-    expect(page.locator("frontdesk-widget .notice")).to_contain_text(said)
-    shot(page, f"error-{code}")
-    page.get_by_role("button", name="Ask again").click()
-    expect(page.get_by_role("button", name="Copy answer")).to_be_visible(timeout=20_000)
-
-
-def test_too_fast_goes_out_again_by_itself(visit: OpenPage, server: FakeServer) -> None:
-    page = visit()
-    start(page)
-    refusal = {"code": "too_fast", "detail": "slow down", "retry_after": 1}
-    server.control(refuse=[{"before": True, "frame": refusal}])
-    ask(page, "hello", settle=False)
-    expect(page.locator("frontdesk-widget .mine")).to_contain_text("goes out again by itself")
-    expect(page.get_by_role("button", name="Copy answer")).to_be_visible(timeout=20_000)
-    expect(page.locator("frontdesk-widget .mine")).to_have_count(1)
-
-
 def test_a_long_message_is_counted_and_held_back(visit: OpenPage) -> None:
     page = visit()
     start(page)
@@ -345,27 +140,6 @@ def test_a_long_message_is_counted_and_held_back(visit: OpenPage) -> None:
     assert violations(page) == []
     box(page).fill("👋" * 7999)
     expect(page.locator("frontdesk-widget .counter")).to_have_text("1 characters left")
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "said"),
-    [
-        (403, "origin_not_allowed", "not set up for this website"),
-        (404, "widget_not_found", "not available any more"),
-        (401, "identity_invalid", "sign-in has expired"),
-    ],
-)
-def test_a_refused_boot_says_why_and_is_not_repeated(
-    visit: OpenPage, server: FakeServer, status: int, code: str, said: str
-) -> None:
-    server.control(boot={"status": status, "code": code, "times": 99})
-    page = visit()
-    launcher(page).click()
-    expect(page.locator("frontdesk-widget .status")).to_contain_text(said)
-    expect(box(page)).to_be_disabled()
-    page.wait_for_timeout(1500)
-    boots = [r for r in server.control()["requests"] if r == "POST /widget/v1/boot"]
-    assert len(boots) <= 2
 
 
 def test_a_person_s_reply_counts_as_unread_while_closed(visit: OpenPage, server: FakeServer) -> None:
