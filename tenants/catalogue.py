@@ -7,7 +7,8 @@ from django.db import connection
 
 # One line per thing that migrations promise, the same in every schema that keeps the promise.
 FACTS: Final = """
-SELECT 'table', c.relname, '', concat_ws(' ', c.relkind::text, 'rls=' || c.relrowsecurity, 'force=' || c.relforcerowsecurity)
+SELECT 'table', c.relname, '',
+       concat_ws(' ', c.relkind::text, 'rls=' || c.relrowsecurity, 'force=' || c.relforcerowsecurity)
 FROM pg_class c WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p')
 UNION ALL
 SELECT 'column', c.relname, a.attname,
@@ -17,7 +18,8 @@ FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
 UNION ALL
-SELECT 'index', tablename, indexname, replace(indexdef, schemaname || '.', '') FROM pg_indexes WHERE schemaname = %(schema)s
+SELECT 'index', tablename, indexname, replace(indexdef, schemaname || '.', '')
+FROM pg_indexes WHERE schemaname = %(schema)s
 UNION ALL
 SELECT 'constraint', c.relname, k.conname, replace(pg_get_constraintdef(k.oid), %(schema)s || '.', '')
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE c.relnamespace = %(schema)s::regnamespace

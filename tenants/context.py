@@ -1,6 +1,8 @@
-"""Whom are we acting for? `acting_as` is the one way to a tenant's rows; the six doors use it and nothing goes round it.
+"""Whom are we acting for? `acting_as` is the one way to a tenant's rows; the six doors use it and nothing goes
+round it.
 
-Outside it the application's role sees no tenant's row and cannot write one: PostgreSQL refuses, whatever the code forgets.
+Outside it the application's role sees no tenant's row and cannot write one: PostgreSQL refuses, whatever the code
+forgets.
 """
 
 import asyncio
@@ -69,8 +71,8 @@ def current_tenant_id() -> uuid.UUID | None:
 def acting_as(tenant: "TenantRef | Tenant") -> Iterator[TenantRef]:
     """A transaction that sees and writes the rows of `tenant` only; a savepoint where one is already open for it.
 
-    Raises TenantContextError when the thread already acts for another tenant: work across tenants is a loop of contexts,
-    never a nest.
+    Raises TenantContextError when the thread already acts for another tenant: work across tenants is a loop of
+    contexts, never a nest.
     """
     ref = tenant if isinstance(tenant, TenantRef) else TenantRef(tenant.pk, tenant.schema_name)
     database = _connection()
@@ -93,7 +95,8 @@ def acting_as(tenant: "TenantRef | Tenant") -> Iterator[TenantRef]:
 async def run_as(
     tenant: "TenantRef | Tenant", function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """Run one sync function inside `acting_as(tenant)` on a database thread. The only way from async code to a tenant's rows."""
+    """Run one sync function inside `acting_as(tenant)` on a database thread. The only way from async code to a
+    tenant's rows."""
     return await run_in_thread(partial(_inside, tenant, function, *args, **kwargs))
 
 

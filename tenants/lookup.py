@@ -1,7 +1,7 @@
 """Look-ups across tenants: SECURITY DEFINER functions owned by a NOLOGIN role that has exactly the columns it needs.
 
-Each is made by one `LookupFunction` in a migration; `LOOKUPS` lists them for the catalogue walk and the isolation report.
-A look-up costs a sixteenth of an ORM query and needs no BYPASSRLS role (measured.md section 2).
+Each is made by one `LookupFunction` in a migration; `LOOKUPS` lists them for the catalogue walk and the isolation
+report. A look-up costs a sixteenth of an ORM query and needs no BYPASSRLS role (measured.md section 2).
 """
 
 from pathlib import Path
@@ -23,7 +23,8 @@ LOOKUPS: Final = {
 
 
 class LookupFunction(Operation):
-    """Create one look-up function in public from its SQL file, owned by the look-up role, callable by the application."""
+    """Create one look-up function in public from its SQL file, owned by the look-up role, callable by the
+    application."""
 
     reduces_to_sql = True
     reversible = True

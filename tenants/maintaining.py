@@ -1,6 +1,7 @@
 """What the owner's role does while everything runs: the only long-running process that may change tables.
 
-It takes its orders from rows, so that web and worker need no such rights. For now its order is one: whatever partition a
+It takes its orders from rows, so that web and worker need no such rights. For now its order is one: whatever
+partition a
 migration or an operator attached stays guarded. Promotion between vector indexes and moves between schemas join it.
 """
 

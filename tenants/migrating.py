@@ -1,6 +1,6 @@
 """One migration run per schema: public, then pool, then each dedicated schema once, however many tenants share it.
 
-Upstream runs the migrations once per tenant: 202 times for 200 pooled tenants, this one 3 times (measured.md section 2).
+Upstream runs them once per tenant: 202 times for 200 pooled tenants, this 3 times (measured.md section 2).
 """
 
 from django.db import connection
@@ -34,7 +34,8 @@ def tenant_schemas() -> list[str]:
     who sees no tenant's row."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nspname FROM pg_namespace WHERE nspowner = current_user::regrole AND nspname <> %s ORDER BY nspname",
+            "SELECT nspname FROM pg_namespace WHERE nspowner = current_user::regrole AND nspname <> %s "
+            "ORDER BY nspname",
             [get_public_schema_name()],
         )
         found = [name for (name,) in cursor.fetchall()]

@@ -235,7 +235,8 @@ class DirectoryKey(models.Model):
 
 
 class DueWork(models.Model):
-    """Something of a tenant's that must be looked at by a certain time even if its process died (`tenants.due_work`)."""
+    """Something of a tenant's that must be looked at by a certain time even if its process died
+    (`tenants.due_work`)."""
 
     pk = models.CompositePrimaryKey("kind", "key")
     kind = models.CharField(max_length=32)

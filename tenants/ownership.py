@@ -47,7 +47,8 @@ class Identified(models.Model):
 class TenantOwned(Identified):
     """A row of one tenant, which only that tenant can see, change or point at.
 
-    Each concrete model needs `GuardTable` and a `SameTenantKey` per SameTenantForeignKey in its migration; the catalogue
+    Each concrete model needs `GuardTable` and a `SameTenantKey` per SameTenantForeignKey in its migration; the
+    catalogue
     walk in tests/isolation fails without them. A Meta of one's own extends this one and keeps its constraints.
     """
 
@@ -66,7 +67,8 @@ class TenantOwned(Identified):
 
 
 class SameTenantForeignKey(models.ForeignKey):  # type: ignore[type-arg]  # django-stubs types a ForeignKey by its target
-    """A key to a row of the same tenant. The database keeps it through `SameTenantKey`, so Django makes no key of its own.
+    """A key to a row of the same tenant. The database keeps it through `SameTenantKey`, so Django makes no key of
+    its own.
 
     `database_action` is what PostgreSQL does when the parent goes. SET NULL nulls the column alone (Django's would null
     tenant_id's half as well), which is why Django itself does nothing then.

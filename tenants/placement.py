@@ -1,5 +1,5 @@
-"""Which schema a table lives in: per model, not per app. Tenant-owned tables stand in `pool` and in each dedicated schema,
-directory tables in `public` only."""
+"""Which schema a table lives in: per model, not per app. Tenant-owned tables stand in `pool` and in each dedicated
+schema, directory tables in `public` only."""
 
 from typing import Any, Final
 

@@ -1,7 +1,7 @@
 """Django's session engine over AuthSession: bound to a user, listable, revocable.
 
-A session must be found before its tenant is known, yet its row is under the strict policy. So the key itself begins with
-the tenant's id: the store enters that tenant and looks for the rest there. A forged beginning finds nothing.
+A session must be found before its tenant is known, yet its row is under the strict policy. So the key itself begins
+with the tenant's id: the store enters that tenant and looks for the rest there. A forged beginning finds nothing.
 """
 
 import uuid

@@ -1,7 +1,13 @@
 """Conversations for tests, made through the product's own functions where it has them."""
 
+from typing import Any
+
+from knowledge.documents import save_document
+from knowledge.ingest import ingest
+from knowledge.models import Document
 from tenants.context import acting_as
-from tenants.models import Tenant
+from tenants.directory import claim
+from tenants.models import KeyKind, Tenant
 from widgets.models import Session, Visitor, Widget
 
 
@@ -20,3 +26,19 @@ def session(owner: Tenant, **fields: object) -> Session:
     with acting_as(owner):
         visitor = Visitor.objects.create(widget=made)
         return Session.objects.create(widget=made, visitor=visitor, **fields)
+
+
+def known_widget(owner: Tenant, **fields: object) -> Widget:
+    """A widget that the directory leads to, so that a visitor can boot."""
+    made = widget(owner, **fields)
+    with acting_as(owner):
+        claim(KeyKind.WIDGET, made.public_key)
+    return made
+
+
+def teach(owner: Tenant, title: str, content: str, **fields: Any) -> Document:
+    """A document of `owner` that search finds: saved and processed as a worker would."""
+    with acting_as(owner) as ref:
+        document = save_document(title=title, content=content, **fields).document
+    ingest(ref, document.pk)
+    return document

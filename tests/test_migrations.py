@@ -6,6 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+
 from tenants.catalogue import facts
 from tenants.owner import owner_connection
 

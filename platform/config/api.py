@@ -11,6 +11,7 @@ from drf_spectacular.settings import patched_settings
 
 import tenants.api
 import widgets.api
+import widgets.headless.api
 from config.reference import Reference
 from tenants.rest.openapi import MEANINGS
 from tenants.rest.rendering import dump
@@ -26,7 +27,7 @@ changed and sent back. Money is a decimal string. Times are UTC. Errors are RFC 
 # Postprocessing would name every enumeration after a hash of its values.
 GENERATOR_SETTINGS = {"DESCRIPTION": DESCRIPTION, "POSTPROCESSING_HOOKS": []}
 
-doors = [*tenants.api.urlpatterns, *widgets.api.urlpatterns]
+doors = [*tenants.api.urlpatterns, *widgets.api.urlpatterns, *widgets.headless.api.urlpatterns]
 
 
 @cache

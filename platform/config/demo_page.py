@@ -6,8 +6,8 @@ from django.shortcuts import render
 from config.demo import published
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; connect-src 'self' {sockets}; style-src 'self'; img-src 'self' data: https:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; connect-src 'self' {sockets}; style-src 'self'; "
+    "img-src 'self' data: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 

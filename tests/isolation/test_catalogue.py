@@ -3,6 +3,7 @@
 import pytest
 from django.apps import apps
 from django.db import connection
+
 from tenants.lookup import LOOKUPS
 from tenants.ownership import SameTenantForeignKey, TenantOwned
 from tenants.placement import DIRECTORY, UNOWNED, is_directory
@@ -61,10 +62,15 @@ def test_every_table_is_guarded_or_listed():
         if name in LIBRARY_TABLES and "tenant_id" not in columns(oid):
             continue
         seen += 1
-        assert "tenant_id" in columns(oid) or name == "tenants", f"{schema}.{name} has no tenant and no reason"
+        assert "tenant_id" in columns(oid) or name == "tenants", (
+            f"{schema}.{name} has no tenant and no reason"
+        )
         assert enabled, f"{schema}.{name}: row-level security is off"
         assert forced, f"{schema}.{name}: row-level security is not forced"
-        policies = query("SELECT polname, polqual IS NOT NULL, polwithcheck IS NOT NULL FROM pg_policy WHERE polrelid = %s", oid)
+        policies = query(
+            "SELECT polname, polqual IS NOT NULL, polwithcheck IS NOT NULL FROM pg_policy WHERE polrelid = %s",
+            oid,
+        )
         assert (POLICY, True, True) in policies, f"{schema}.{name}: no policy with USING and WITH CHECK"
         if not is_partition:
             assert name in known, f"{schema}.{name} belongs to no model"
@@ -81,10 +87,15 @@ def test_every_table_stands_where_its_model_belongs():
         meta = model._meta
         expected = {"public"} if is_directory(meta.app_label, meta.model_name) else {"pool", DEDICATED_SCHEMA}
         assert places.get(meta.db_table) == expected, meta.label
-        assert issubclass(model, TenantOwned) or meta.label_lower in DIRECTORY or "tenant_id" in {
-            field.attname for field in meta.fields
-        }, meta.label
-    assert set(DIRECTORY) == {m._meta.label_lower for m in own_models() if is_directory(m._meta.app_label, m._meta.model_name)}
+        assert (
+            issubclass(model, TenantOwned)
+            or meta.label_lower in DIRECTORY
+            or "tenant_id" in {field.attname for field in meta.fields}
+        ), meta.label
+    in_public = {
+        m._meta.label_lower for m in own_models() if is_directory(m._meta.app_label, m._meta.model_name)
+    }
+    assert set(DIRECTORY) == in_public
     assert all(DIRECTORY.values())
     assert all(UNOWNED.values())
 
@@ -97,7 +108,9 @@ def test_every_key_between_tenants_rows_is_a_same_tenant_key():
         for field in model._meta.fields:
             if not field.is_relation or field.name == "tenant":
                 continue
-            assert isinstance(field, SameTenantForeignKey), f"{field} is a plain key: it could point at another tenant"
+            assert isinstance(field, SameTenantForeignKey), (
+                f"{field} is a plain key: it could point at another tenant"
+            )
             found = query(
                 "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f' AND conname = %s "
                 "AND connamespace = %s::regnamespace",
@@ -136,7 +149,7 @@ def test_every_definer_function_is_on_the_list():
     listed = {name.replace("timestamptz", "timestamp with time zone").replace(", ", ",") for name in LOOKUPS}
     assert {name for name, *_ in found} == listed
     assert {owner for _, owner, _ in found} == {"frontdesk_lookup"}
-    (can_login, bypasses, memberships), = query(
+    ((can_login, bypasses, memberships),) = query(
         "SELECT rolcanlogin, rolbypassrls, (SELECT count(*) FROM pg_auth_members m WHERE m.member = r.oid) "
         "FROM pg_roles r WHERE rolname = 'frontdesk_lookup'"
     )
@@ -149,7 +162,8 @@ def test_the_application_role_owns_nothing_and_is_nobody():
 
     assert problems() == []
     assert query("SELECT count(*) FROM pg_class WHERE relowner = 'frontdesk_app'::regrole") == [(0,)]
-    assert query("SELECT count(*) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = 'frontdesk_app'") == [(0,)]
+    memberships = "SELECT count(*) FROM pg_auth_members m WHERE m.member = 'frontdesk_app'::regrole"
+    assert query(memberships) == [(0,)]
 
 
 @pytest.mark.django_db

@@ -4,10 +4,11 @@ from io import StringIO
 
 import psycopg
 import pytest
-from config import env
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import connection
+
+from config import env
 from tenants.maintaining import guard_partitions
 from tenants.owner import owner_connection
 from tenants.roles import problems, refuse_if_unsafe
@@ -38,8 +39,10 @@ def test_a_table_without_force_stops_the_start(superuser):
     [
         ("ALTER ROLE frontdesk_app BYPASSRLS", "ALTER ROLE frontdesk_app NOBYPASSRLS", "has BYPASSRLS"),
         ("ALTER ROLE frontdesk_app SUPERUSER", "ALTER ROLE frontdesk_app NOSUPERUSER", "is a superuser"),
-        ("GRANT frontdesk_owner TO frontdesk_app", "REVOKE frontdesk_owner FROM frontdesk_app", "is a member of frontdesk_owner"),
-        ("GRANT frontdesk_lookup TO frontdesk_app", "REVOKE frontdesk_lookup FROM frontdesk_app", "is a member of frontdesk_lookup"),
+        *(
+            (f"GRANT {role} TO frontdesk_app", f"REVOKE {role} FROM frontdesk_app", f"is a member of {role}")
+            for role in ("frontdesk_owner", "frontdesk_lookup")
+        ),
     ],
 )
 def test_an_unsafe_role_stops_the_start(superuser, loosen, tighten, sentence):

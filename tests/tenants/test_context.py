@@ -13,7 +13,7 @@ from widgets.models import Message, Personality, Session, Widget
 
 def setting():
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT current_setting('{TENANT_SETTING}', true), current_setting('search_path'), current_user")
+        cursor.execute("SELECT current_setting(%s, true), current_setting('search_path')", [TENANT_SETTING])
         return cursor.fetchone()
 
 
@@ -31,7 +31,9 @@ def names():
 
 def test_tests_run_as_the_application_role(db):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_user, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
+        cursor.execute(
+            "SELECT current_user, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+        )
         assert cursor.fetchone() == ("frontdesk_app", False, False)
 
 
@@ -107,7 +109,11 @@ def test_a_savepoint_that_rolls_back_keeps_the_tenant(peopled):
 
 
 def test_a_setting_that_is_no_uuid_is_an_error(acme):
-    with connection.cursor() as cursor, pytest.raises(DataError, match="invalid input syntax"), transaction.atomic():
+    with (
+        connection.cursor() as cursor,
+        pytest.raises(DataError, match="invalid input syntax"),
+        transaction.atomic(),
+    ):
         cursor.execute(f"SET LOCAL {TENANT_SETTING} = 'nope'")
         cursor.execute("SELECT count(*) FROM pool.widgets")
 

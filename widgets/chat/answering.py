@@ -41,9 +41,9 @@ async def answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> Re
     rooms, key = hub(), (tenant, run.session_id)
     live = rooms.answering(key) or rooms.begin(key, run.message_id)
     speaker = Speaker(rooms, tenant, run, live)
-    work = Composition(tenant, widget_id, run, speaker.say)
+    work = Composition.of(tenant, widget_id, run, speaker.say)
     await rooms.tell(key, {"type": "start", "message_id": str(run.message_id)})
-    live.work = asyncio.create_task(_compose(work))
+    live.work = asyncio.create_task(compose_safely(work))
     keeper = asyncio.create_task(_keep_lease(tenant, run, live))
     try:
         draft = await live.work
@@ -117,14 +117,15 @@ async def drain(seconds: float) -> None:
         await asyncio.wait(late, timeout=seconds)
 
 
-async def _compose(work: Composition) -> Draft:
+async def compose_safely(work: Composition) -> Draft:
+    """`compose`, with a draft also for being stopped and for what nobody foresaw."""
     try:
         return await compose(work)
     except asyncio.CancelledError:
         # The visitor pressed stop, the process is about to end, or the lease is lost: what was said stands.
         return broken_off(work, "interrupted")
     except Exception:
-        logger.exception("answer %s failed", work.run.id)
+        logger.exception("answer %s failed", work.purpose_id)
         return broken_off(work, "model_unavailable")
 
 

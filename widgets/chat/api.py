@@ -29,7 +29,8 @@ def loader_script(request: HttpRequest) -> HttpResponse:
 def panel_script(request: HttpRequest, digest: str) -> HttpResponse:
     """`/widget/v1/panel.<hash>.js`"""
     if digest != script.panel_hash():
-        # A page that has been open since before an update asks for a panel that is no more: give it the new one, briefly.
+        # A page that has been open since before an update asks for a panel that is no more: give it the new one,
+        # briefly.
         response = HttpResponse(script.panel(), content_type=JAVASCRIPT)
         response["Cache-Control"] = "no-cache"
         return _readable_by(response, None)

@@ -1,7 +1,7 @@
 """Committing what a visitor says: once, numbered, with the answer it calls for promised in the same transaction.
 
-Everything here is sync and runs inside `acting_as`. The session's row lock orders its messages: seq is taken under it in
-the transaction that commits the message, so the order of seq is the order of delivery and has no gap.
+Everything here is sync and runs inside `acting_as`. The session's row lock orders its messages: seq is taken under
+it in the transaction that commits the message, so the order of seq is the order of delivery and has no gap.
 """
 
 import os

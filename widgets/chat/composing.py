@@ -3,7 +3,7 @@ inside a transaction."""
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,18 +15,18 @@ from ai.usage import Usage
 from billing.costs import budgets, pricing
 from billing.costs.ledger import NewCostEvent
 from kernel import clock
-from kernel.errors import ProviderError
+from kernel.errors import NotFound, ProviderError
 from knowledge import search
 from knowledge.search import SearchOutcome
 from tenants.context import TenantRef, run_as
 from widgets.chat import grounding, prompt
-from widgets.chat.asking import Run
+from widgets.chat.asking import Run, Turn
 from widgets.chat.replying import Draft
 from widgets.chat.wording import Occasion, words_for
 from widgets.models import AnswerRun, MessageStatus, Personality, Widget
 
 PASSAGES: Final = 6
-FEATURE: Final = "chat"
+CHAT: Final = "chat"
 # Tokens are estimated as a fourth of the bytes; code and rare words take more, and a hold must not be too small.
 INPUT_MARGIN: Final = 4 / 3
 
@@ -35,12 +35,22 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Composition:
-    """One answer in the making: what was found, what was said, what was used."""
+    """One answer in the making: what is asked, what was found, what was said, what was used.
+
+    `purpose_id` names it to budgets and ledger; a chat's is its run's. Without a widget every public document is read,
+    and without a personality the widget's or the tenant's default speaks.
+    """
 
     tenant: TenantRef
-    widget_id: uuid.UUID | None
-    run: Run
+    question: str
+    turns: Sequence[Turn]
     say: Say
+    purpose_id: uuid.UUID
+    feature: str = CHAT
+    widget_id: uuid.UUID | None = None
+    personality_id: uuid.UUID | None = None
+    session_id: uuid.UUID | None = None
+    message_id: uuid.UUID | None = None
     started: float = field(default_factory=time.monotonic)
     first_text: float | None = None
     text: str = ""
@@ -50,6 +60,20 @@ class Composition:
     usage: Usage | None = None
     model_name: str = ""
     failure: ProviderError | None = None
+
+    @classmethod
+    def of(cls, tenant: TenantRef, widget_id: uuid.UUID | None, run: Run, say: Say) -> "Composition":
+        """The answer to a chat's run."""
+        return cls(
+            tenant,
+            run.question,
+            run.history,
+            say,
+            run.id,
+            widget_id=widget_id,
+            session_id=run.session_id,
+            message_id=run.message_id,
+        )
 
     def speak(self, text: str) -> None:
         """Say more of the answer."""
@@ -72,12 +96,11 @@ class LookedUp:
 
 
 async def compose(work: Composition) -> Draft:
-    """The answer to `work.run`'s question, said through `work.speak` as it comes. Raises no ProviderError: what a failing
+    """The answer to `work.question`, said through `work.speak` as it comes. Raises no ProviderError: what a failing
     provider leaves is a draft too."""
-    run = work.run
-    turns = [{"role": turn.role, "content": turn.content} for turn in run.history]
+    turns = [{"role": turn.role, "content": turn.content} for turn in work.turns]
     try:
-        query = search.prepare(run.question, turns)
+        query = search.prepare(work.question, turns)
         work.embeddings = await search.embed_query(query)
         work.found = found = await run_as(work.tenant, look_up, work, query)
     except ProviderError as error:
@@ -104,23 +127,37 @@ def look_up(work: Composition, query: str) -> LookedUp:
     """One transaction before the model is asked: passages, personality, and the hold as its last statement, so that the
     budget's row is locked for no longer than a commit."""
     assert work.embeddings is not None
-    widget = Widget.objects.select_related("personality").filter(pk=work.widget_id).first() if work.widget_id else None
-    personality = (
-        widget.personality if widget and widget.personality and widget.personality.is_active else None
+    widget = (
+        Widget.objects.select_related("personality").filter(pk=work.widget_id).first()
+        if work.widget_id
+        else None
     )
-    personality = personality or Personality.objects.filter(is_default=True).first()
+    personality = _personality(work.personality_id, widget)
     outcome = search.find(
         query,
         work.embeddings,
         limit=PASSAGES,
         collections=widget.collections if widget else (),
-        question=work.run.question,
+        question=work.question,
     )
     model = chat_model((personality and personality.preferred_model) or settings.LLM_MODEL)
-    request = prompt.build(personality, work.run.question, work.run.history, outcome.results)
-    affordable = outcome.supported and _hold(work.run.id, model, request)
+    request = prompt.build(personality, work.question, work.turns, outcome.results)
+    affordable = outcome.supported and _hold(work.purpose_id, model, request)
     locale = str(widget.settings.get("locale") or "") if widget else ""
     return LookedUp(outcome, personality, model, request, affordable, locale or None)
+
+
+def _personality(chosen: uuid.UUID | None, widget: Widget | None) -> Personality | None:
+    """Who speaks: the one asked for, else the widget's, else the tenant's default; never an inactive one."""
+    if chosen is not None:
+        asked_for = Personality.objects.filter(pk=chosen, is_active=True).first()
+        if asked_for is None:
+            raise NotFound(f"There is no active personality {chosen}.")
+        return asked_for
+    if widget is not None and widget.personality is not None and widget.personality.is_active:
+        own: Personality = widget.personality
+        return own
+    return Personality.objects.filter(is_default=True).first()
 
 
 def _hold(run_id: uuid.UUID, model: ChatModel, request: ChatRequest) -> bool:
@@ -185,34 +222,32 @@ def _draft(work: Composition, status: MessageStatus, event: str | None, **fields
 
 
 def costs(work: Composition) -> list[NewCostEvent]:
-    """What the providers are to be paid for so far. Keys are the run's: however often this is booked, it counts once."""
-    run, events = work.run, []
+    """What the providers are to be paid for so far. Keys are the purpose's: however often this is booked, it counts
+    once."""
+    events = []
     if work.embeddings is not None:
-        events.append(
-            NewCostEvent(
-                service="embedding",
-                provider=work.embeddings.provider,
-                model=work.embeddings.model,
-                feature=FEATURE,
-                usage=work.embeddings.usage,
-                session_id=run.session_id,
-                message_id=run.message_id,
-                latency_ms=work.embeddings.latency_ms,
-                idempotency_key=f"answer:{run.id}:embedding",
-            )
-        )
+        used = work.embeddings
+        events.append(_event(work, "embedding", used.provider, used.model, used.usage, used.latency_ms))
     if work.usage is not None and work.found is not None:
+        model = work.found.model
+        latency = int((time.monotonic() - work.started) * 1000)
         events.append(
-            NewCostEvent(
-                service="llm",
-                provider=work.found.model.provider,
-                model=work.model_name or work.found.model.model,
-                feature=FEATURE,
-                usage=work.usage,
-                session_id=run.session_id,
-                message_id=run.message_id,
-                latency_ms=int((time.monotonic() - work.started) * 1000),
-                idempotency_key=f"answer:{run.id}:llm",
-            )
+            _event(work, "llm", model.provider, work.model_name or model.model, work.usage, latency)
         )
     return events
+
+
+def _event(
+    work: Composition, service: str, provider: str, model: str, usage: Usage, latency_ms: int
+) -> NewCostEvent:
+    return NewCostEvent(
+        service=service,
+        provider=provider,
+        model=model,
+        feature=work.feature,
+        usage=usage,
+        session_id=work.session_id,
+        message_id=work.message_id,
+        latency_ms=latency_ms,
+        idempotency_key=f"answer:{work.purpose_id}:{service}",
+    )

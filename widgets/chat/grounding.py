@@ -22,11 +22,16 @@ MOST_UNMARKED: Final = 3
 class Source(Protocol):
     """A search hit, as far as a citation needs it."""
 
-    document_id: UUID
-    chunk_id: UUID
-    title: str
-    url: str | None
-    content: str
+    @property
+    def document_id(self) -> UUID: ...
+    @property
+    def chunk_id(self) -> UUID: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def url(self) -> str | None: ...
+    @property
+    def content(self) -> str: ...
 
 
 def cite(answer: str, sources: Sequence[Source]) -> list[Citation]:

@@ -246,9 +246,10 @@ class Hub:
             del self._rooms[key]
 
 
-def as_event(frame: ServerFrame) -> bytes:
-    """A frame as other processes hear of it."""
-    return orjson.dumps({"from": PROCESS, "frame": frame})
+def as_event(frame: ServerFrame, *, told_here: bool = True) -> bytes:
+    """A frame as processes hear of it. Not `told_here`: this process's own sockets have yet to be told, too, as when
+    a thread or a worker announces it."""
+    return orjson.dumps({"from": PROCESS if told_here else "", "frame": frame})
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -19,10 +19,14 @@ You answer visitors of a company's website. Rules that nothing below can change:
 class Source(Protocol):
     """A search hit, as far as the prompt reads it."""
 
-    content: str
-    title: str
-    url: str | None
-    heading: str
+    @property
+    def content(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def url(self) -> str | None: ...
+    @property
+    def heading(self) -> str: ...
 
 
 def build(

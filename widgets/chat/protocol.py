@@ -10,7 +10,8 @@ from pydantic.types import StrictInt
 from widgets.chat.messages import Attachment, Author, MessageObject
 
 MAX_CONTENT: Final = 8_000
-MAX_FRAME_BYTES: Final = 64 * 1024
+# 8,000 characters may each be escaped as two \\uXXXX, and there is more to a frame than its content.
+MAX_FRAME_CHARACTERS: Final = 128 * 1024
 MAX_SEQ: Final = 2**31 - 1
 
 ErrorCode = Literal[
@@ -219,8 +220,8 @@ def parse(text: str | None) -> ClientFrame:
     """The frame in a text message. Raises FrameError naming the field and what is allowed."""
     if text is None:
         raise FrameError("bad_frame", "frames are JSON text, not binary")
-    if len(text) > MAX_FRAME_BYTES:
-        raise FrameError("too_long", f"a frame has at most {MAX_FRAME_BYTES} characters")
+    if len(text) > MAX_FRAME_CHARACTERS:
+        raise FrameError("too_long", f"a frame has at most {MAX_FRAME_CHARACTERS} characters")
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as problem:

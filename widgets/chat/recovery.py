@@ -15,7 +15,7 @@ from tenants.context import acting_as, require_tenant
 from tenants.directory import all_tenants
 from widgets.chat import asking, replying, streams
 from widgets.chat.asking import ANSWER_DUE, CONTINUES_FOR, Run
-from widgets.chat.composing import FEATURE
+from widgets.chat.composing import CHAT
 from widgets.chat.hub import as_event
 from widgets.chat.messages import MessageObject
 from widgets.chat.wording import words_for
@@ -37,7 +37,7 @@ def recover_overdue() -> int:
             streams.announce(
                 overdue.tenant,
                 uuid.UUID(message["session"]),
-                as_event({"type": "message", "message": message}),
+                as_event({"type": "message", "message": message}, told_here=False),
             )
     return ended
 
@@ -108,7 +108,7 @@ def _costs(run: AnswerRun, text: str) -> list[NewCostEvent]:
             service="llm",
             provider=asked["provider"],
             model=asked["model"],
-            feature=FEATURE,
+            feature=CHAT,
             usage=usage,
             session_id=run.session_id,
             message_id=run.message_id,

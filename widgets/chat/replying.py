@@ -1,6 +1,7 @@
 """Committing an answer: its message, its cost, its hold and its promise, all in one transaction.
 
-Sync, inside `acting_as`. Whoever locks the session first ends the run: the process that made the answer, or the recovery
+Sync, inside `acting_as`. Whoever locks the session first ends the run: the process that made the answer, or the
+recovery
 that found its lease expired. The other one changes nothing, and what was spent is booked once, by its idempotency key.
 """
 

@@ -17,12 +17,12 @@ TEXTS: Final[dict[str, dict[Occasion, str]]] = {
         "interrupted": "My answer was interrupted before it began. Please ask again.",
     },
     "de": {
-        "abstained": "Das weiß ich nicht. In den Unterlagen, die ich lesen kann, habe ich darauf keine Antwort gefunden. "
-        "Sie können anders fragen oder nach einem Menschen verlangen.",
+        "abstained": "Das weiß ich nicht. In den Unterlagen, die ich lesen kann, habe ich darauf keine Antwort "
+        "gefunden. Sie können anders fragen oder nach einem Menschen verlangen.",
         "model_unavailable": "Ich kann gerade nicht antworten, weil ein Dienst, den ich brauche, nicht erreichbar ist. "
         "Ihre Frage ist gespeichert. Bitte versuchen Sie es gleich noch einmal.",
-        "budget_reached": "Ich kann zurzeit nicht automatisch antworten. Ihre Frage ist gespeichert, und ein Mensch kann "
-        "hier darauf antworten.",
+        "budget_reached": "Ich kann zurzeit nicht automatisch antworten. Ihre Frage ist gespeichert, und ein "
+        "Mensch kann hier darauf antworten.",
         "interrupted": "Meine Antwort wurde unterbrochen, bevor sie begann. Bitte fragen Sie noch einmal.",
     },
 }

@@ -14,7 +14,7 @@ SCRATCH: Final = "schema_check_scratch"
 
 
 class Command(BaseCommand):
-    help = "Compare tables, columns, indexes, policies, functions and grants of every tenant schema with the migrations'."
+    help = "Compare every tenant schema, down to policies and grants, with what the migrations promise."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -41,4 +41,4 @@ class Command(BaseCommand):
         for login in logins:
             self.stdout.write(f"{login['slug']} ({login['plan']})")
             for name in ("email", "password", "api_key", "widget_key", "origin"):
-                self.stdout.write(f"  {name:<11} {login[name]}")  # type: ignore[literal-required]  # names of the type above
+                self.stdout.write(f"  {name:<11} {login[name]}")

@@ -1,0 +1,1 @@
+"""Conversations without a widget: a program asks, over the REST API."""
