@@ -151,6 +151,4 @@ def _belongs_to_list(line: str) -> bool:
 
 def _interrupts(lines: list[str], at: int) -> bool:
     line = lines[at]
-    return bool(
-        fence_mark(line) or _is_heading(line) or LIST_ITEM.match(line) or _starts_table(lines, at)
-    )
+    return bool(fence_mark(line) or _is_heading(line) or LIST_ITEM.match(line) or _starts_table(lines, at))

@@ -191,4 +191,6 @@ def _readable(node: LexborNode) -> bool:
 
 def _link(node: LexborNode) -> str:
     href = (node.attributes.get("href") or "").strip()
-    return href if href.startswith(("https://", "http://", "mailto:")) and not re.search(r"[\s()]", href) else ""
+    return (
+        href if href.startswith(("https://", "http://", "mailto:")) and not re.search(r"[\s()]", href) else ""
+    )

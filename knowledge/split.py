@@ -209,5 +209,7 @@ def _sentence_cut(text: str, start: int, room: int) -> int:
 
 
 def _word_cut(text: str, start: int, room: int) -> int:
-    gap = max(text.rfind(" ", start + room // 2, start + room), text.rfind("\n", start + room // 2, start + room))
+    gap = max(
+        text.rfind(" ", start + room // 2, start + room), text.rfind("\n", start + room // 2, start + room)
+    )
     return gap + 1 if gap > 0 else start + room

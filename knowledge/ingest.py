@@ -1,0 +1,180 @@
+"""From a saved text to passages that search finds: parse, split, embed, publish.
+
+A document's row says how far it is, and a promise in `tenants.due_work` says when to look again, so a killed worker or a
+lost message delays a document and never loses it. Providers are called outside transactions, a batch at a time; each
+batch is a cost event of its own, so that what was spent is in the ledger even if the document fails later.
+"""
+
+import asyncio
+import logging
+import uuid
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from celery import current_app
+from django.db import transaction
+from django.db.models import Q
+
+from ai import http
+from ai.embedding import Embedder, Embeddings, embedder, join
+from billing.costs import ledger
+from billing.costs.ledger import NewCostEvent
+from kernel.clock import now
+from kernel.errors import InvalidInput, ProviderError
+from kernel.ids import uuid7
+from knowledge.models import Document, DocumentStatus
+from knowledge.parse import parse
+from knowledge.publishing import Prepared, publish
+from knowledge.split import Piece, split
+from knowledge.wording import passage
+from tenants import due_work
+from tenants.context import TenantRef, acting_as, require_tenant, run_as
+from tenants.tasking import HEADER
+
+WORK: Final = "document"
+BATCH: Final = 64
+LEASE: Final = timedelta(minutes=2)
+"""How long a document may go without progress before somebody else may take it over."""
+PARSED, EMBEDDED = 0.05, 0.95
+"""Progress after parsing and after the last vector; the rest is publishing."""
+
+TASK: Final = "knowledge.ingest_document"
+
+logger = logging.getLogger(__name__)
+
+
+def enqueue(document_id: uuid.UUID) -> None:
+    """Promise that the document will be looked at, and send it to a worker when the transaction commits."""
+    due_work.promise(WORK, document_id, now() + LEASE)
+    transaction.on_commit(partial(_send, require_tenant(), document_id))
+
+
+def _send(tenant: TenantRef, document_id: uuid.UUID) -> None:
+    try:
+        current_app.send_task(TASK, [str(document_id)], headers={HEADER: str(tenant.id)}, retry=False)
+    except Exception:
+        # Whatever a broker can raise: the document is committed, and the sweep keeps the promise.
+        logger.warning("could not send document %s to a worker; the sweep will", document_id, exc_info=True)
+
+
+def forget(document_id: uuid.UUID) -> None:
+    """Nothing needs to be done for the document any more."""
+    due_work.keep(WORK, document_id)
+
+
+def ingest(tenant: TenantRef, document_id: uuid.UUID) -> bool:
+    """Process the document's newest version; True when it was published.
+
+    False where there was nothing to do, somebody else does it, or the text cannot be read (the row says why). Idempotent.
+    Call it outside any transaction. Raises ProviderError: the document is pending again, and may be tried later.
+    """
+    claimed = _claim(tenant, document_id)
+    if claimed is None:
+        return False
+    version, title, content = claimed
+    try:
+        parsed = parse(content)
+        pieces = split(parsed.text)
+        if not pieces:
+            raise InvalidInput.of("content", "has no readable text")
+    except InvalidInput as error:
+        give_up(tenant, document_id, error.detail)
+        return False
+    try:
+        embeddings = asyncio.run(_embed(tenant, document_id, title, pieces))
+    except ProviderError as error:
+        with acting_as(tenant):
+            Document.objects.filter(pk=document_id, latest=version).update(
+                status=DocumentStatus.PENDING, error=error.detail, updated_at=now()
+            )
+        raise
+    prepared = Prepared(version, title, parsed.language, pieces, embeddings.vectors, embeddings.model)
+    with acting_as(tenant):
+        published = publish(document_id, prepared)
+        if published or not Document.objects.filter(pk=document_id, status=DocumentStatus.PENDING).exists():
+            due_work.keep(WORK, document_id)
+    return published
+
+
+def give_up(tenant: TenantRef, document_id: uuid.UUID, reason: str) -> None:
+    """The newest version cannot be processed. What search found of the document before, it still finds."""
+    with acting_as(tenant):
+        Document.objects.filter(pk=document_id).update(
+            status=DocumentStatus.FAILED, error=reason, updated_at=now()
+        )
+        due_work.keep(WORK, document_id)
+
+
+def requeue_overdue() -> int:
+    """Send again every document whose promised time has passed, of all tenants; how many."""
+    overdue = due_work.overdue(WORK, now())
+    for work in overdue:
+        with acting_as(work.tenant):
+            if Document.objects.present().filter(pk=work.key).exists():
+                enqueue(work.key)
+            else:
+                due_work.keep(WORK, work.key)
+    return len(overdue)
+
+
+def _claim(tenant: TenantRef, document_id: uuid.UUID) -> tuple[int, str, str] | None:
+    """Take the document to work on: its newest version's number, title and content; None where there is nothing to do."""
+    with acting_as(tenant):
+        free = Q(status=DocumentStatus.PENDING) | Q(
+            status=DocumentStatus.PROCESSING, updated_at__lt=now() - LEASE
+        )
+        taken = Document.objects.present().filter(free, pk=document_id)
+        if not taken.update(status=DocumentStatus.PROCESSING, progress=0.0, error="", updated_at=now()):
+            if (
+                not Document.objects.present()
+                .filter(pk=document_id, status=DocumentStatus.PROCESSING)
+                .exists()
+            ):
+                due_work.keep(WORK, document_id)
+            return None
+        document = Document.objects.get(pk=document_id)
+        newest = document.versions.get(number=document.latest)
+        _advance(document_id, PARSED)
+        return newest.number, newest.title, newest.content
+
+
+async def _embed(tenant: TenantRef, document_id: uuid.UUID, title: str, pieces: list[Piece]) -> Embeddings:
+    chosen = embedder()
+    run = uuid7()
+    texts = [passage(title, piece.heading, piece.content) for piece in pieces]
+    parts: list[Embeddings] = []
+    try:
+        for start in range(0, len(texts), BATCH):
+            part = await chosen.embed(texts[start : start + BATCH], kind="passage")
+            parts.append(part)
+            done = min(1.0, (start + BATCH) / len(texts))
+            share = PARSED + (EMBEDDED - PARSED) * done
+            await run_as(tenant, _book, document_id, chosen, part, f"ingest:{run}:{start // BATCH}", share)
+    finally:
+        await http.close()
+    return join(parts)
+
+
+def _book(document_id: uuid.UUID, chosen: Embedder, part: Embeddings, key: str, progress: float) -> None:
+    _advance(document_id, progress)
+    event = NewCostEvent(
+        service="embedding",
+        provider=chosen.provider,
+        model=part.model,
+        idempotency_key=key,
+        feature="ingest",
+        usage=part.usage,
+        latency_ms=part.latency_ms,
+        estimated=part.usage.estimated,
+        metadata={"operation": "ingest", "document": str(document_id)},
+    )
+    ledger.record([event])
+
+
+def _advance(document_id: uuid.UUID, progress: float) -> None:
+    """Show progress, and keep the document from being taken over."""
+    Document.objects.filter(pk=document_id, status=DocumentStatus.PROCESSING).update(
+        progress=round(progress, 4), updated_at=now()
+    )
+    due_work.promise(WORK, document_id, now() + LEASE)

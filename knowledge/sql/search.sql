@@ -1,0 +1,96 @@
+-- Hybrid search over the acting tenant's chunks, in one statement: BM25 over the keyword index and cosine over the
+-- vectors, the best %(pool)s of each scaled to 0..1 (min-max) and added with weights. Row-level security chooses the
+-- tenant; every index used here starts with tenant_id and is entered by equality, which is leakproof.
+--
+-- BM25 is Robertson's with k1 = 1.2 and b = 0.5 (chunks are of one size, so length says little) and Lucene's inverse
+-- document frequency ln(1 + (N - n + 0.5) / (n + 0.5)), which is never negative. N, n and the mean length are the
+-- tenant's own, or one tenant's documents would change another's ranking.
+WITH totals AS MATERIALIZED (
+    -- The question's language counts only if the tenant has documents in it; else that of most of its documents.
+    SELECT chunks, words::float8 / greatest(chunks, 1) AS mean_length, stemmers,
+           CASE WHEN jsonb_exists(stemmers, %(stemmer)s) THEN %(stemmer)s
+                ELSE (SELECT key FROM jsonb_each_text(stemmers) ORDER BY value::int DESC, key LIMIT 1) END AS stemmer
+    FROM knowledge_totals
+    WHERE chunks > 0
+), weights AS MATERIALIZED (
+    SELECT CASE WHEN %(languages)s::text[] IS NULL OR stemmer = ANY (%(languages)s::text[])
+                THEN %(vector_weight)s ELSE 0 END::float8 AS vector
+    FROM totals
+), meant AS MATERIALIZED (
+    -- The words that are none of the question's own language's stop words, by their place.
+    SELECT place FROM totals, unnest(to_tsvector(totals.stemmer::regconfig, %(words)s)) AS word, unnest(word.positions) AS place
+), asked AS MATERIALIZED (
+    -- Each word as every stemmer in use writes it: documents in another language have the same names and numbers.
+    SELECT word.lexeme, min(place) AS place
+    FROM totals, jsonb_object_keys(totals.stemmers) AS other (stemmer),
+         unnest(to_tsvector(other.stemmer::regconfig, %(words)s)) AS word, unnest(word.positions) AS place
+    WHERE place IN (SELECT place FROM meant)
+    GROUP BY word.lexeme
+), posted AS MATERIALIZED (
+    SELECT asked.lexeme, asked.place, posting.block, posting.entries
+    FROM asked,
+         LATERAL (SELECT p.block, p.entries FROM knowledge_postings p WHERE p.lexeme = asked.lexeme OFFSET 0) AS posting
+), frequencies AS MATERIALIZED (
+    SELECT asked.lexeme, asked.place, ln(1 + (totals.chunks - n + 0.5) / (n + 0.5)) AS idf
+    FROM totals, asked,
+         LATERAL (SELECT coalesce(sum(cardinality(entries)), 0)::float8 AS n FROM posted WHERE posted.lexeme = asked.lexeme) AS known
+), matches AS MATERIALIZED (
+    SELECT (posted.block << 10) | (entry & 1023) AS number,
+           sum(idf * (entry >> 10 & 63) * 2.2
+               / ((entry >> 10 & 63) + 1.2 * (0.5 + 0.5 * (entry >> 16) / totals.mean_length))) AS bm25,
+           sum(idf) AS idf
+    FROM totals, posted JOIN frequencies USING (lexeme), unnest(posted.entries) AS entry
+    GROUP BY 1
+), allowed AS MATERIALIZED (
+    -- Only evaluated when the search is limited to some of the documents.
+    SELECT c.id, c.number
+    FROM knowledge_documents d JOIN knowledge_chunks c ON c.document_id = d.id
+    WHERE (%(categories)s::text[] IS NULL OR d.category = ANY (%(categories)s::text[]))
+      AND (%(collections)s::text[] IS NULL OR d.collection = ANY (%(collections)s::text[]))
+), by_words AS (
+    SELECT chunk.id, best.bm25
+    FROM (SELECT number, bm25 FROM matches
+          WHERE %(everything)s OR number IN (SELECT number FROM allowed)
+          ORDER BY bm25 DESC, number LIMIT %(pool)s) AS best,
+         LATERAL (SELECT c.id FROM knowledge_chunks c WHERE c.number = best.number OFFSET 0) AS chunk
+), near AS MATERIALIZED (
+    SELECT code.chunk_id
+    FROM chunk_embeddings code
+    WHERE code.embedding_model = %(model)s AND (%(everything)s OR code.chunk_id IN (SELECT id FROM allowed))
+    ORDER BY code.bits <~> (SELECT binary_quantize(%(vector)s::halfvec(1024))::bit(1024))
+    LIMIT (SELECT CASE WHEN chunks > 10000 THEN 400 ELSE 200 END FROM totals)
+), by_meaning AS (
+    SELECT near.chunk_id AS id, 1 - exact.distance AS cosine
+    FROM near,
+         LATERAL (SELECT e.embedding <=> %(vector)s::halfvec(1024) AS distance
+                  FROM chunk_embeddings e WHERE e.chunk_id = near.chunk_id OFFSET 0) AS exact
+    WHERE exact.distance < 1
+    ORDER BY exact.distance, near.chunk_id
+    LIMIT %(pool)s
+), scaled AS (
+    SELECT id, bm25, cosine,
+           -- A list of equal scores says yes to all of it; a passage missing from a list gets nothing there.
+           coalesce((bm25 - min(bm25) OVER ()) / nullif(max(bm25) OVER () - min(bm25) OVER (), 0), sign(bm25), 0)
+               AS word_score,
+           coalesce((cosine - min(cosine) OVER ()) / nullif(max(cosine) OVER () - min(cosine) OVER (), 0), sign(cosine), 0)
+               AS meaning_score,
+           max(cosine) OVER () AS best_cosine
+    FROM by_words FULL JOIN by_meaning USING (id)
+), ranked AS (
+    SELECT scaled.*, weights.vector * meaning_score + (1 - weights.vector) * word_score AS score, weights.vector AS vector_weight
+    FROM scaled, weights
+    WHERE weights.vector * meaning_score + (1 - weights.vector) * word_score > 0
+    ORDER BY score DESC, id
+    LIMIT greatest(%(limit)s, 5)
+)
+SELECT document.id AS document_id, document.external_id, chunk.id AS chunk_id, document.title, document.metadata ->> 'url' AS url,
+       chunk.content, chunk.heading_path AS heading, ranked.score, ranked.cosine,
+       coalesce(ranked.bm25, 0) AS bm25,
+       ranked.best_cosine, ranked.vector_weight,
+       least(matches.idf / nullif((SELECT sum(idf) FROM (SELECT min(idf) AS idf FROM frequencies GROUP BY place) AS word), 0), 1)
+           AS coverage
+FROM ranked
+JOIN LATERAL (SELECT * FROM knowledge_chunks c WHERE c.id = ranked.id OFFSET 0) AS chunk ON true
+JOIN LATERAL (SELECT * FROM knowledge_documents d WHERE d.id = chunk.document_id OFFSET 0) AS document ON true
+LEFT JOIN matches ON matches.number = chunk.number
+ORDER BY ranked.score DESC, ranked.id

@@ -1,0 +1,38 @@
+"""Celery's door to ingest."""
+
+import uuid
+from typing import Any, Final
+
+from celery import shared_task
+from celery.exceptions import MaxRetriesExceededError
+
+from kernel.errors import ProviderError
+from knowledge import ingest
+
+RETRIES: Final = 8
+LONGEST_WAIT_S: Final = 300
+
+
+@shared_task(  # type: ignore[untyped-decorator]  # Celery has no types
+    name=ingest.TASK, bind=True, tenant_mode="manual", max_retries=RETRIES
+)
+def ingest_document(self: Any, document_id: str) -> None:
+    """Process one document; tried again while a provider fails in a way that may pass."""
+    identifier = uuid.UUID(document_id)
+    try:
+        ingest.ingest(self.tenant, identifier)
+    except ProviderError as error:
+        if not error.retryable:
+            ingest.give_up(self.tenant, identifier, error.detail)
+            return
+        wait = error.retry_after or min(2.0**self.request.retries, LONGEST_WAIT_S)
+        try:
+            raise self.retry(exc=error, countdown=wait)
+        except (MaxRetriesExceededError, ProviderError):
+            ingest.give_up(self.tenant, identifier, error.detail)
+
+
+@shared_task(name="knowledge.requeue_documents", tenant_mode=None)  # type: ignore[untyped-decorator]  # Celery has no types
+def requeue_documents() -> None:
+    """Find documents whose worker died."""
+    ingest.requeue_overdue()
