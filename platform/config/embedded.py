@@ -24,7 +24,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config import env
-from config.program import Process, Program, process_started, stop_process
+from config.program import Process, Program, stop_process
 from config.service_account import open_path, open_tree, postgres_account
 
 _POSTGRES_READY_S = 60.0  # recovery after a crash replays at most a checkpoint's worth of log
@@ -141,21 +141,24 @@ def clear_postgres(home: Path) -> None:
     """Make `home` ready for a new PostgreSQL, whatever became of the last one.
 
     One that still runs (its supervisor was killed) is stopped. A lock file whose process is gone is left to
-    PostgreSQL, which checks by its shared memory that no backend lives on. One whose pid now belongs to
-    another program would stop PostgreSQL from starting for ever; it is removed once no process works in the
-    data directory.
+    PostgreSQL, which checks by its shared memory that no backend lives on. One whose pid is taken would stop
+    PostgreSQL from starting for ever, be it by another program or by a dead postmaster that nobody reaped (as
+    in a container whose first process reaps nothing); it is removed once no process works in the data directory.
     """
     stop_postgres(home)
     data = env.postgres_directory(home)
-    lock = data / "postmaster.pid"
-    process_id = _first_line_number(lock)
-    if process_id is None:
-        return
-    # A child of ours that was killed keeps its pid until it is reaped, and counts as running until then.
-    with suppress(ChildProcessError):
-        os.waitpid(process_id, os.WNOHANG)
-    if process_started(process_id) is not None and not _processes_in(data):
-        lock.unlink(missing_ok=True)
+    # Backends end by themselves when they notice that their postmaster is gone.
+    deadline = time.monotonic() + _STOP_S
+    while _processes_in(data) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for lock in (data / "postmaster.pid", data / ".s.PGSQL.5432.lock"):
+        process_id = _first_line_number(lock)
+        if process_id is None:
+            continue
+        with suppress(ChildProcessError):
+            os.waitpid(process_id, os.WNOHANG)
+        if Path(f"/proc/{process_id}").exists() and not _processes_in(data):
+            lock.unlink(missing_ok=True)
 
 
 def clear_redis(home: Path) -> None:

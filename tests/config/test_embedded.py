@@ -3,6 +3,8 @@
 import os
 import signal
 import stat
+import subprocess
+import sys
 import time
 
 import psycopg
@@ -22,6 +24,37 @@ def home():
         embedded.stop_redis(directory)
 
 
+@pytest.fixture
+def postgres(home):
+    """A running PostgreSQL with something committed in it."""
+    with psycopg.connect(embedded.start_postgres(home), autocommit=True) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS kept AS SELECT 42 AS value")
+
+
+@pytest.fixture
+def queue(home):
+    """A running Redis with one job in it."""
+    with redis.Redis.from_url(embedded.start_redis(home)) as client:
+        client.delete("celery")
+        client.rpush("celery", "job")
+        yield client
+
+
+def kept(home) -> int:
+    with superuser(home) as connection:
+        row = connection.execute("SELECT value FROM kept").fetchone()
+    assert row is not None
+    value: int = row[0]
+    return value
+
+
+def leave_lock(home, process_id: int) -> None:
+    """The lock files of a PostgreSQL that was killed, naming a process that is not one."""
+    content = f"{process_id}\n{home}/pg\n1\n5432\n{home}/pg\n\n  1  1\nready\n"
+    for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+        (home / "pg" / name).write_text(content)
+
+
 def superuser(home) -> psycopg.Connection:
     return psycopg.connect(env.embedded_postgres_url(home, "postgres", "postgres"), autocommit=True)
 
@@ -37,59 +70,73 @@ def gone(process_id: int) -> bool:
     return process_started(process_id) is None
 
 
-def test_postgres_listens_on_its_socket_only_and_only_its_owner_gets_there(home):
-    url = embedded.start_postgres(home)
-    with psycopg.connect(url, autocommit=True) as connection:
+def test_postgres_listens_on_its_socket_only_and_only_its_owner_gets_there(home, postgres):
+    with superuser(home) as connection:
         settings = dict(
             connection.execute(
                 "SELECT name, setting FROM pg_settings WHERE name IN "
-                "('listen_addresses', 'fsync', 'unix_socket_directories', 'TimeZone', 'lc_ctype', 'data_checksums')"
+                "('listen_addresses', 'fsync', 'unix_socket_directories', 'TimeZone', 'data_checksums')"
             ).fetchall()
         )
-        connection.execute("CREATE TABLE kept AS SELECT 42 AS value")
-    assert settings["listen_addresses"] == ""
-    assert settings["fsync"] == "on"
-    assert settings["unix_socket_directories"] == str(home / "pg")
-    assert settings["TimeZone"] == "UTC"
-    assert settings["data_checksums"] == "on"
+    assert settings == {
+        "listen_addresses": "",
+        "fsync": "on",
+        "unix_socket_directories": str(home / "pg"),
+        "TimeZone": "UTC",
+        "data_checksums": "on",
+    }
     assert stat.S_IMODE((home / "pg").stat().st_mode) == 0o700
 
 
-def test_text_search_takes_no_punctuation_for_letters(home):
+def test_text_search_takes_no_punctuation_for_letters(home, postgres):
     with superuser(home) as connection:
         row = connection.execute("SELECT to_tsvector('simple', '“Refunds”—ÉCOLE')::text").fetchone()
     assert row == ("'refunds':1 'école':2",)
 
 
-def test_postgres_comes_back_after_kill_9_with_what_was_committed(home):
+def test_postgres_comes_back_after_kill_9_with_what_was_committed(home, postgres):
     victim = postmaster(home)
     os.kill(victim, signal.SIGKILL)
     assert gone(victim)
     embedded.start_postgres(home)
-    with superuser(home) as connection:
-        assert connection.execute("SELECT value FROM kept").fetchone() == (42,)
+    assert kept(home) == 42
 
 
-def test_a_postgres_left_over_is_replaced(home):
+def test_a_postgres_left_over_is_replaced(home, postgres):
     before = postmaster(home)
     embedded.start_postgres(home)
     assert gone(before)
     assert postmaster(home) != before
 
 
-def test_a_lock_file_whose_pid_another_program_got_does_not_stop_postgres(home):
+def test_lock_files_whose_pid_another_program_got_do_not_stop_postgres(home, postgres):
     embedded.stop_postgres(home)
-    lock = home / "pg" / "postmaster.pid"
-    # The parent of this process runs and belongs to somebody else than PostgreSQL.
-    lock.write_text(f"{os.getpid()}\n{home}/pg\n1\n5432\n{home}/pg\n\n  1  1\nready\n")
+    leave_lock(home, os.getppid())
     embedded.start_postgres(home)
-    with superuser(home) as connection:
-        assert connection.execute("SELECT value FROM kept").fetchone() == (42,)
+    assert kept(home) == 42
     embedded.stop_postgres(home)
-    assert not lock.exists()
+    assert not (home / "pg" / "postmaster.pid").exists()
 
 
-def test_a_postgres_that_cannot_start_says_why(home):
+def test_a_dead_postmaster_that_nobody_reaped_does_not_stop_postgres(home, postgres):
+    embedded.stop_postgres(home)
+    # A parent that never waits: its child stays a zombie, whose pid counts as running.
+    script = "import subprocess, time; print(subprocess.Popen(['/bin/true']).pid, flush=True); time.sleep(60)"
+    negligent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    try:
+        assert negligent.stdout is not None
+        zombie = int(negligent.stdout.readline())
+        assert gone(zombie)
+        os.kill(zombie, 0)  # exists all the same
+        leave_lock(home, zombie)
+        embedded.start_postgres(home)
+        assert kept(home) == 42
+    finally:
+        negligent.kill()
+        negligent.wait()
+
+
+def test_a_postgres_that_cannot_start_says_why(home, postgres):
     embedded.stop_postgres(home)
     configuration = home / "pg" / "postgresql.conf"
     sound = configuration.read_text()
@@ -101,24 +148,20 @@ def test_a_postgres_that_cannot_start_says_why(home):
         configuration.write_text(sound)
 
 
-def test_redis_keeps_its_jobs_through_kill_9_and_evicts_nothing(home):
-    url = embedded.start_redis(home)
-    with redis.Redis.from_url(url) as client:
-        client.rpush("celery", "job")
-        assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
-        assert client.config_get("port")["port"] == "0"
-        victim = client.info("server")["process_id"]
+def test_redis_keeps_its_jobs_through_kill_9_and_evicts_nothing(home, queue):
+    assert queue.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+    assert queue.config_get("port")["port"] == "0"
     assert stat.S_IMODE((home / "redis.sock").stat().st_mode) == 0o700
-    # The append-only file is written with every command and synced every second; a kill loses no write.
+    # The append-only file is written with every command and synced every second: a kill loses no write.
+    victim = queue.info("server")["process_id"]
     os.kill(victim, signal.SIGKILL)
     assert gone(victim)
     with redis.Redis.from_url(embedded.start_redis(home)) as client:
         assert client.lrange("celery", 0, -1) == [b"job"]
 
 
-def test_a_redis_left_over_is_replaced_before_it_could_spoil_the_file(home):
-    with redis.Redis.from_url(embedded.start_redis(home)) as client:
-        before = client.info("server")["process_id"]
+def test_a_redis_left_over_is_replaced_before_it_could_spoil_the_file(home, queue):
+    before = queue.info("server")["process_id"]
     with redis.Redis.from_url(embedded.start_redis(home)) as client:
         assert client.info("server")["process_id"] != before
         assert client.lrange("celery", 0, -1) == [b"job"]
