@@ -77,7 +77,7 @@ def change_document(
         if value is not UNSET and not (name == "metadata" and value is None)
     }
     new_title = document.title if title is UNSET else title
-    new_content = _content(document) if content is UNSET else content
+    new_content = document.content if content is UNSET else content
     _check(title=new_title, content=new_content, **changed)
     for name, value in changed.items():
         setattr(document, name, value)
@@ -125,10 +125,6 @@ def _locked(document_id: uuid.UUID) -> Document:
     if document is None:
         raise NotFound(f"There is no document {document_id}.")
     return document
-
-
-def _content(document: Document) -> str:
-    return document.versions.values_list("content", flat=True).get(number=document.latest)
 
 
 def _take_text(document: Document, title: str, content: str) -> bool:

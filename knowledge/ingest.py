@@ -5,7 +5,6 @@ lost message delays a document and never loses it. Providers are called outside 
 batch is a cost event of its own, so that what was spent is in the ledger even if the document fails later.
 """
 
-import asyncio
 import logging
 import uuid
 from datetime import timedelta
@@ -16,8 +15,7 @@ from celery import current_app
 from django.db import transaction
 from django.db.models import Q
 
-from ai import http
-from ai.embedding import Embedder, Embeddings, embedder, join
+from ai.embedding import Embeddings, embedder, join, wait_for
 from billing.costs import ledger
 from billing.costs.ledger import NewCostEvent
 from kernel.clock import now
@@ -29,7 +27,7 @@ from knowledge.publishing import Prepared, publish
 from knowledge.split import Piece, split
 from knowledge.wording import passage
 from tenants import due_work
-from tenants.context import TenantRef, acting_as, require_tenant, run_as
+from tenants.context import TenantRef, acting_as, require_tenant
 from tenants.tasking import HEADER
 
 WORK: Final = "document"
@@ -82,7 +80,7 @@ def ingest(tenant: TenantRef, document_id: uuid.UUID) -> bool:
         give_up(tenant, document_id, error.detail)
         return False
     try:
-        embeddings = asyncio.run(_embed(tenant, document_id, title, pieces))
+        embeddings = _embed(tenant, document_id, title, pieces)
     except ProviderError as error:
         with acting_as(tenant):
             Document.objects.filter(pk=document_id, latest=version).update(
@@ -139,28 +137,25 @@ def _claim(tenant: TenantRef, document_id: uuid.UUID) -> tuple[int, str, str] | 
         return newest.number, newest.title, newest.content
 
 
-async def _embed(tenant: TenantRef, document_id: uuid.UUID, title: str, pieces: list[Piece]) -> Embeddings:
+def _embed(tenant: TenantRef, document_id: uuid.UUID, title: str, pieces: list[Piece]) -> Embeddings:
     chosen = embedder()
     run = uuid7()
     texts = [passage(title, piece.heading, piece.content) for piece in pieces]
     parts: list[Embeddings] = []
-    try:
-        for start in range(0, len(texts), BATCH):
-            part = await chosen.embed(texts[start : start + BATCH], kind="passage")
-            parts.append(part)
-            done = min(1.0, (start + BATCH) / len(texts))
-            share = PARSED + (EMBEDDED - PARSED) * done
-            await run_as(tenant, _book, document_id, chosen, part, f"ingest:{run}:{start // BATCH}", share)
-    finally:
-        await http.close()
+    for start in range(0, len(texts), BATCH):
+        part = wait_for(chosen.embed(texts[start : start + BATCH], kind="passage"))
+        parts.append(part)
+        done = min(1.0, (start + BATCH) / len(texts))
+        with acting_as(tenant):
+            _book(document_id, part, f"ingest:{run}:{start // BATCH}")
+            _advance(document_id, PARSED + (EMBEDDED - PARSED) * done)
     return join(parts)
 
 
-def _book(document_id: uuid.UUID, chosen: Embedder, part: Embeddings, key: str, progress: float) -> None:
-    _advance(document_id, progress)
+def _book(document_id: uuid.UUID, part: Embeddings, key: str) -> None:
     event = NewCostEvent(
         service="embedding",
-        provider=chosen.provider,
+        provider=part.provider,
         model=part.model,
         idempotency_key=key,
         feature="ingest",

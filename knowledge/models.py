@@ -79,6 +79,11 @@ class Document(TenantOwned):
         return self.deleted_at is not None
 
     @property
+    def content(self) -> str:
+        """The newest text, as it was sent."""
+        return self.versions.values_list("content", flat=True).get(number=self.latest)
+
+    @property
     def url(self) -> str:
         """Where its readers find it; empty where its owner did not say."""
         return str(self.metadata.get("url") or "")

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from asgiref.sync import async_to_sync
 from django.db import connection
 
-from ai.embedding import Embeddings, Vectors, embedder
+from ai.embedding import Embeddings, Vectors, embedder, wait_for
 from ai.usage import Usage
 from billing.costs import ledger
 from billing.costs.ledger import NewCostEvent
@@ -138,7 +137,7 @@ def search(
     """
     check_question(question)
     query = prepare(question, history)
-    embeddings = async_to_sync(embed_query)(query)
+    embeddings = wait_for(embed_query(query))
     with acting_as(tenant):
         return _find_and_book(query, embeddings, limit, category, collection)
 

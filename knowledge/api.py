@@ -1,0 +1,105 @@
+"""The doors of documents/ and search/."""
+
+import uuid
+from typing import Final
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kernel.errors import InvalidInput
+from knowledge.documents import Saved, change_document, delete_document, save_document
+from knowledge.models import Document, DocumentStatus
+from knowledge.representing import DocumentFields, DocumentRow, OutcomeFields, QuestionFields, as_outcome
+from knowledge.search import search
+from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
+from tenants.rest.views import TenantView, found, routes
+
+COLUMNS: Final = (
+    "id", "title", "category", "collection", "metadata", "external_id", "status", "error", "progress", "version",
+    "language", "created_at", "updated_at",
+)  # fmt: skip
+FILTERS: Final = [
+    OpenApiParameter("status", str, enum=DocumentStatus.values, description="Only documents in this state."),
+    OpenApiParameter("category", str, description="Only documents of this category."),
+    OpenApiParameter("collection", str, description="Only documents of this collection."),
+    OpenApiParameter("external_id", str, description="Only the document with this external_id."),
+]
+ANSWERS: Final = {200: DocumentFields, 202: DocumentFields}
+
+
+class Documents(TenantView):
+    """A tenant's documents."""
+
+    area = "knowledge"
+
+    @extend_schema(
+        operation_id="documents_list",
+        parameters=[*PAGE_PARAMETERS, *FILTERS],
+        request=None,
+        responses=page_of(DocumentRow),
+    )
+    def get(self, request: Request) -> Response:
+        """List documents without their text, newest first."""
+        rows = Document.objects.present()
+        for name in ("status", "category", "collection", "external_id"):
+            wanted = request.query_params.get(name)
+            if name == "status" and wanted is not None and wanted not in DocumentStatus.values:
+                raise InvalidInput.of(name, f"must be one of {', '.join(DocumentStatus.values)}")
+            if wanted is not None:
+                rows = rows.filter(**{name: wanted.replace("\0", "")})
+        return newest_first(request, rows.values(*COLUMNS))
+
+    @extend_schema(operation_id="documents_create", request=DocumentFields, responses=ANSWERS)
+    def post(self, request: Request) -> Response:
+        """Add a document, or update the one with this external_id. 202: its text is being processed; 200: nothing new."""
+        return _answer(save_document(**self.valid(DocumentFields)))
+
+
+class OneDocument(TenantView):
+    """One document."""
+
+    area = "knowledge"
+
+    @extend_schema(operation_id="documents_read", responses=DocumentFields)
+    def get(self, request: Request, id: uuid.UUID) -> Response:
+        """Read a document with its newest text."""
+        return Response(DocumentFields(found(Document.objects.present(), id)).data)
+
+    @extend_schema(operation_id="documents_update", request=DocumentFields, responses=ANSWERS)
+    def patch(self, request: Request, id: uuid.UUID) -> Response:
+        """Change a document. A new title or content makes a new version; search finds the old one until it is ready."""
+        return _answer(change_document(id, **self.valid(DocumentFields, partial=True)))
+
+    @extend_schema(operation_id="documents_delete", responses={204: None})
+    def delete(self, request: Request, id: uuid.UUID) -> Response:
+        """Delete a document. Search finds it no more from now on; sending its external_id again brings it back."""
+        delete_document(id)
+        return Response(status=204)
+
+
+class Search(TenantView):
+    """Search."""
+
+    area = "knowledge"
+    atomic = False
+    read_methods = frozenset({"POST"})
+    problems = (503,)
+
+    @extend_schema(operation_id="search", request=QuestionFields, responses=OutcomeFields)
+    def post(self, request: Request) -> Response:
+        """Find the passages that answer a question, and how sure we are that they do."""
+        fields = self.valid(QuestionFields)
+        question = fields.pop("query")
+        return Response(as_outcome(search(self.principal.tenant, question, **fields)))
+
+
+def _answer(saved: Saved) -> Response:
+    return Response(DocumentFields(saved.document).data, status=202 if saved.queued else 200)
+
+
+urlpatterns = [
+    *routes("documents/", Documents),
+    *routes("documents/<uuid:id>/", OneDocument),
+    *routes("search/", Search),
+]
