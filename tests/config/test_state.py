@@ -32,7 +32,11 @@ def test_a_lock_left_by_a_killed_process_is_no_obstacle(tmp_path):
 
 def test_children_do_not_hold_the_lock(tmp_path):
     with sole_use(tmp_path):
-        child = subprocess.Popen(["/bin/sleep", "60"], close_fds=False)
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", "echo up; exec sleep 60"], stdout=subprocess.PIPE, close_fds=False
+        )
+        assert child.stdout is not None
+        child.stdout.readline()
     try:
         with (tmp_path / "up.lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
