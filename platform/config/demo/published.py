@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -35,7 +36,7 @@ def site(slug: str) -> dict[str, Any] | None:
         "headline": company.headline,
         "pitch": company.pitch,
         "questions": company.questions,
-        "documents": _documents(company),
+        "documents": _documents(company.corpus),
         "widget_key": login["widget_key"],
         "base_url": settings.BASE_URL,
     }
@@ -47,9 +48,9 @@ def sites() -> list[Company]:
 
 
 @cache
-def _documents(company: Company) -> list[ShownDocument]:
+def _documents(directory: Path) -> list[ShownDocument]:
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     return [
         ShownDocument(document.name, document.title, mark_safe(markdown.render(document.content)))  # noqa: S308 - html is off
-        for document in corpus.read(company.corpus)
+        for document in corpus.read(directory)
     ]
