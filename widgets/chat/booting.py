@@ -16,6 +16,7 @@ from widgets.chat.messages import MessageObject
 from widgets.chat.protocol import SessionState, session_state
 from widgets.chat.visiting import Guest
 from widgets.models import Personality, Session, Widget
+from widgets.settings import WidgetSettings
 
 MESSAGES_AT_BOOT: Final = 50
 # What of a widget's settings its visitors may see; the rest is the tenant's own.
@@ -57,8 +58,8 @@ class BootWidget(TypedDict):
     """The widget as the panel shows it."""
 
     name: str
-    settings: dict[str, Any]
-    personality: BootPersonality
+    settings: Annotated[dict[str, Any], WidgetSettings]
+    personality: BootPersonality | None
 
 
 class BootResponse(TypedDict):

@@ -22,7 +22,7 @@ from widgets.chat.protocol import (
     ClientResume,
     ClientStop,
     ErrorCode,
-    Partial,
+    PartialAnswer,
     ServerFrame,
     ServerHistory,
     SessionState,
@@ -182,7 +182,7 @@ class Conversation:
         if missed.next_run is not None:
             start_answer(self.guest.tenant, self.guest.widget_id, missed.next_run)
 
-    async def _partial(self, missed: Missed) -> Partial | None:
+    async def _partial(self, missed: Missed) -> PartialAnswer | None:
         live = hub().answering(self._key())
         if live is not None and str(live.message_id) not in {message["id"] for message in missed.messages}:
             return {"message_id": str(live.message_id), "text": live.text}

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 from django.db.models import QuerySet
 
@@ -36,7 +36,7 @@ class Citation(TypedDict):
 class Attachment(TypedDict):
     """A file beside a message."""
 
-    type: str
+    type: Literal["image", "file"]
     url: str
     name: str
     size: int
@@ -49,12 +49,12 @@ class MessageObject(TypedDict):
     id: str
     session: str
     seq: int
-    role: str
+    role: Literal["user", "assistant", "system"]
     author: Author | None
     content: str
     attachments: list[Attachment]
     citations: list[Citation]
-    status: str
+    status: Literal["complete", "interrupted", "failed"]
     client_id: str | None
     event: str | None
     metadata: dict[str, Any]

@@ -7,7 +7,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.types import StrictInt
 
-from widgets.chat.messages import Attachment, Author, MessageObject
+from widgets.chat.messages import Attachment, Author, Citation, MessageObject
 
 MAX_CONTENT: Final = 8_000
 # 8,000 characters may each be escaped as two \\uXXXX, and there is more to a frame than its content.
@@ -143,7 +143,7 @@ class ServerMessage(TypedDict):
     message: MessageObject
 
 
-class Partial(TypedDict):
+class PartialAnswer(TypedDict):
     """The running answer so far; its further deltas follow."""
 
     message_id: str
@@ -156,7 +156,7 @@ class ServerHistory(TypedDict):
     type: Literal["history"]
     messages: list[MessageObject]
     complete: bool
-    partial: NotRequired[Partial]
+    partial: NotRequired[PartialAnswer]
 
 
 class ServerStatus(TypedDict):
@@ -203,7 +203,7 @@ SERVER_FRAMES: Final = (
     ServerReady, ServerAck, ServerStart, ServerDelta, ServerMessage, ServerHistory, ServerStatus, ServerTyping,
     ServerError, ServerPong,
 )  # fmt: skip
-SHARED_SHAPES: Final = (Author, Attachment, MessageObject, SessionState, Partial)
+SHARED_SHAPES: Final = (Author, Attachment, Citation, MessageObject, SessionState, PartialAnswer)
 
 _frames: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="type")])
 

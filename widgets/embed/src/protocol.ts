@@ -1,17 +1,26 @@
 /**
  * The frames and bodies that browser and server exchange (docs: product, section 3).
  *
- * Generated from widgets/chat/protocol.py; do not edit by hand. Interfaces only, no logic: what the widget
- * derives from them (unions, guards) is in frames.ts.
+ * Generated from widgets/chat/protocol.py by `manage.py widget_protocol --write`; do not edit by hand. Interfaces only,
+ * no logic: what the widget derives from them (unions, guards) is in frames.ts.
  */
 
-/** Who wrote a message when it was a person of the tenant. */
+/** A person of the tenant who wrote a message. */
 export interface Author {
   name: string;
   avatar_url: string | null;
 }
 
-/** A passage that supports an answer; `quote` is found verbatim in the chunk. */
+/** A file beside a message. */
+export interface Attachment {
+  type: "image" | "file";
+  url: string;
+  name: string;
+  size: number;
+  sha256: string;
+}
+
+/** A passage an answer rests on; `quote` stands verbatim in the chunk. */
 export interface Citation {
   document_id: string;
   chunk_id: string;
@@ -20,87 +29,143 @@ export interface Citation {
   quote: string;
 }
 
-/** A committed message, the same everywhere: frames, boot and REST. */
+/** A committed message. */
 export interface MessageObject {
   id: string;
   session: string;
-  /** 1 in each session for its first message, without gaps. */
   seq: number;
   role: "user" | "assistant" | "system";
   author: Author | null;
   content: string;
-  attachments: { type: "image" | "file"; url: string; name: string; size: number; sha256: string }[];
+  attachments: Attachment[];
   citations: Citation[];
   status: "complete" | "interrupted" | "failed";
-  /** The UUID that the client gave its message. */
   client_id: string | null;
-  /** `abstained` on an answer without support; the kind of state change on system messages. */
   event: string | null;
   metadata: Record<string, unknown>;
-  /** RFC 3339, UTC. */
   timestamp: string;
 }
 
-export interface ClientMessage {
-  type: "message";
-  /** The client's own UUID; a resend with the same one is answered by the same ack. */
+/** The open session, as boot and ready tell it. */
+export interface SessionState {
   id: string;
-  /** 1 to 8,000 Unicode code points. */
-  content: string;
-  attachments?: { type: "image" | "file"; url: string; name: string; size: number; sha256: string }[];
+  status: "ai" | "waiting" | "human" | "ended";
+  last_seq: number;
 }
 
+/** The running answer so far; its further deltas follow. */
+export interface PartialAnswer {
+  message_id: string;
+  text: string;
+}
+
+/** Each key, what is allowed there and what it is when nobody says. An empty text means none. */
+export interface WidgetSettings {
+  theme?: "light" | "dark" | "auto";
+  position?: "bottom-right" | "bottom-left";
+  greeting?: string;
+  primaryColor?: string;
+  secondaryColor?: string;
+  launcherLabel?: string;
+  starterQuestions?: string[];
+  locale?: string;
+  offlineMessage?: string;
+  collectEmail?: boolean;
+  privacyUrl?: string;
+}
+
+/** Whom the visitor talks to. */
+export interface BootPersonality {
+  name: string;
+}
+
+/** The widget as the panel shows it. */
+export interface BootWidget {
+  name: string;
+  settings: WidgetSettings;
+  personality: BootPersonality | null;
+}
+
+/** The body of a boot. */
+export interface BootRequest {
+  widget: string;
+  visitor_token?: string | null;
+  identity?: string | null;
+}
+
+/** Everything the panel needs to connect and to show what was said. */
+export interface BootResponse {
+  visitor_token: string;
+  socket_url: string;
+  session: SessionState | null;
+  widget: BootWidget;
+  messages: MessageObject[];
+}
+
+/** A question, or whatever the visitor says. A resend with the same id is answered by the same ack. */
+export interface ClientMessage {
+  type: "message";
+  id: string;
+  content: string;
+  attachments?: (Record<string, unknown>)[];
+}
+
+/** What did I miss? `after` is the last seq the client has. */
 export interface ClientResume {
   type: "resume";
-  /** The last seq the client has; 0 for all. */
   after: number;
 }
 
+/** Stop the running answer. */
 export interface ClientStop {
   type: "stop";
 }
 
+/** Are you there? */
 export interface ClientPing {
   type: "ping";
 }
 
+/** The visitor is writing. */
 export interface ClientTyping {
   type: "typing";
 }
 
+/** The visitor has seen everything up to `seq`. */
 export interface ClientRead {
   type: "read";
   seq: number;
 }
 
+/** Thumbs on an answer. */
 export interface ClientFeedback {
   type: "feedback";
   message_id: string;
   rating: 1 | -1;
-  comment?: string;
+  comment?: string | null;
 }
 
+/** A person, please. */
 export interface ClientHandoff {
   type: "handoff";
-  reason?: string;
+  reason?: string | null;
 }
 
+/** The visitor is done. */
 export interface ClientEnd {
   type: "end";
 }
 
-/** The first frame of every connection. */
+/** The first frame of every connection; last_seq is 0 where session is null. */
 export interface ServerReady {
   type: "ready";
-  session: { id: string; status: "ai" | "waiting" | "human" | "ended"; last_seq: number } | null;
-  /** 0 where session is null. */
+  session: SessionState | null;
   last_seq: number;
 }
 
-/** The client's message is committed. */
+/** The client's message `id` is committed. */
 export interface ServerAck {
   type: "ack";
-  /** The client's own UUID. */
   id: string;
   message_id: string;
   seq: number;
@@ -113,94 +178,51 @@ export interface ServerStart {
   message_id: string;
 }
 
+/** More of an answer; offset counts the Unicode code points before this text. */
 export interface ServerDelta {
   type: "delta";
   message_id: string;
-  /** Unicode code points of the answer before this text. */
   offset: number;
   text: string;
 }
 
+/** A committed message. */
 export interface ServerMessage {
   type: "message";
   message: MessageObject;
 }
 
-/** The answer to one `resume`. */
+/** The answer to one resume: all with seq > after, ascending. Not complete: the gap is too old, boot again. */
 export interface ServerHistory {
   type: "history";
-  /** All with seq > after, ascending. */
   messages: MessageObject[];
-  /** False when the gap is too old to be sent: boot again. */
   complete: boolean;
-  /** The running answer so far; its further deltas follow. */
-  partial?: { message_id: string; text: string };
+  partial?: PartialAnswer;
 }
 
+/** Who is answering now. */
 export interface ServerStatus {
   type: "status";
   status: "ai" | "waiting" | "human" | "ended";
   agent?: Author;
 }
 
+/** Somebody is writing. */
 export interface ServerTyping {
   type: "typing";
   who: string;
 }
 
+/** Something was refused; the connection stays open. */
 export interface ServerError {
   type: "error";
-  code:
-    | "bad_frame"
-    | "too_long"
-    | "too_fast"
-    | "not_found"
-    | "session_ended"
-    | "budget_reached"
-    | "model_unavailable"
-    | "attachment_refused"
-    | "not_allowed";
+  code: "bad_frame" | "too_long" | "too_fast" | "not_found" | "session_ended" | "budget_reached" | "model_unavailable" | "attachment_refused" | "not_allowed";
   detail: string;
-  /** Seconds. */
   retry_after?: number;
-  /** The UUID of the client's message that was refused. */
   id?: string;
 }
 
+/** Yes. */
 export interface ServerPong {
   type: "pong";
-}
-
-export interface BootRequest {
-  widget: string;
-  visitor_token: string | null;
-  /** A JWT, HS256 with the widget's identity secret. */
-  identity: string | null;
-}
-
-export interface BootResponse {
-  visitor_token: string;
-  /** Absolute, with a single-use ticket good for 60 seconds. */
-  socket_url: string;
-  /** Null until the visitor's first message. */
-  session: { id: string; status: "ai" | "waiting" | "human" | "ended"; last_seq: number } | null;
-  widget: {
-    name: string;
-    settings: {
-      theme?: "light" | "dark" | "auto";
-      position?: "bottom-right" | "bottom-left";
-      greeting?: string;
-      primaryColor?: string;
-      secondaryColor?: string;
-      launcherLabel?: string;
-      starterQuestions?: string[];
-      locale?: string;
-      offlineMessage?: string;
-      collectEmail?: boolean;
-      privacyUrl?: string;
-    };
-    personality: { name: string } | null;
-  };
-  /** The last 50 of the open session, ascending. */
-  messages: MessageObject[];
 }
