@@ -83,6 +83,8 @@ def acting_as(tenant: "TenantRef | Tenant") -> Iterator[TenantRef]:
         with transaction.atomic():
             yield outer
         return
+    # A connection asks the server a few things of its own when it is made, as nobody.
+    database.ensure_connection()
     try:
         database.set_tenant(ref)
         with transaction.atomic():

@@ -141,6 +141,15 @@ def test_a_tenant_outside_a_transaction_is_refused(acme):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_new_connection_may_be_made_for_a_tenant(acme, monkeypatch):
+    connection.close()
+    monkeypatch.setattr("django.db.backends.base.base.RAN_DB_VERSION_CHECK", set())
+    connection.__dict__.pop("pg_version", None)
+    with acting_as(acme):
+        assert Personality.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
 def test_threads_never_meet(peopled):
     foreign = []
 
