@@ -52,7 +52,18 @@ async def rows(tenant, model, **lookup):
     return await sync_to_async(stored)(tenant, model, **lookup)
 
 
-async def test_a_question_is_acknowledged_streamed_committed_and_paid_for(widget, acme, bolt):
+@pytest.fixture(params=["pool", "dedicated schema"])
+def home(request, redis, bolt):
+    """A tenant that knows about warranties, in each kind of schema, and its widget."""
+    tenant = request.getfixturevalue("acme" if request.param == "pool" else "cargo")
+    conversations.teach(bolt, "Warranty", "The warranty of a Bolt scooter is nine months.")
+    conversations.teach(tenant, "Warranty", "# Warranty\n\nThe warranty of the hub is two years.")
+    conversations.teach(tenant, "Returns", "# Returns\n\nYou may return anything within thirty days for a refund.")
+    return tenant, conversations.known_widget(tenant)
+
+
+async def test_a_question_is_acknowledged_streamed_committed_and_paid_for(home, bolt):
+    acme, widget = home
     visitor = await arrive(widget)
     assert await visitor.receive() == {"type": "ready", "session": None, "last_seq": 0}
     client_id = str(uuid.uuid4())
