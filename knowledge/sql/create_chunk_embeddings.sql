@@ -11,7 +11,10 @@ CREATE TABLE chunk_embeddings (
 ALTER TABLE chunk_embeddings ALTER COLUMN embedding SET STORAGE PLAIN;
 ALTER TABLE chunk_embeddings ALTER COLUMN bits SET STORAGE PLAIN;
 
-CREATE TABLE chunk_embeddings_default PARTITION OF chunk_embeddings DEFAULT;
+-- Vacuumed early: an index-only scan visits the table for every row that no vacuum has seen.
+CREATE TABLE chunk_embeddings_default PARTITION OF chunk_embeddings DEFAULT
+WITH (autovacuum_vacuum_insert_threshold = 500, autovacuum_vacuum_insert_scale_factor = 0.02,
+      autovacuum_vacuum_scale_factor = 0.05);
 
 -- An index-only scan of one tenant's codes, of the one model whose vectors can be compared with the question's.
 CREATE INDEX chunk_embeddings_codes ON chunk_embeddings (tenant_id, embedding_model) INCLUDE (chunk_id, bits);

@@ -87,7 +87,7 @@ SELECT document.id AS document_id, document.external_id, chunk.id AS chunk_id, d
        chunk.content, chunk.heading_path AS heading, ranked.score, ranked.cosine,
        coalesce(ranked.bm25, 0) AS bm25,
        ranked.best_cosine, ranked.vector_weight,
-       least(matches.idf / nullif((SELECT sum(idf) FROM (SELECT min(idf) AS idf FROM frequencies GROUP BY place) AS word), 0), 1)
+       least(coalesce(matches.idf, 0) / nullif((SELECT sum(idf) FROM (SELECT min(idf) AS idf FROM frequencies GROUP BY place) AS word), 0), 1)
            AS coverage
 FROM ranked
 JOIN LATERAL (SELECT * FROM knowledge_chunks c WHERE c.id = ranked.id OFFSET 0) AS chunk ON true
