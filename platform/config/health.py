@@ -19,6 +19,7 @@ from psycopg import sql
 
 from ai.embedding import embedder
 from config.demo.readiness import demo_missing
+from config.demo_readiness import documents_missing
 from config.heartbeat import workers_seen
 from kernel.errors import FrontdeskError
 from tenants.models import POOL_SCHEMA
@@ -211,6 +212,7 @@ register("isolation", once_well(visible_without_tenant, again_after=60.0))
 register("redis", redis_missing)
 register("worker", worker_missing)
 register("embedder", embedder_missing)
+register("demo", once_well(documents_missing))
 register("demo", once_well(demo_missing))
 
 

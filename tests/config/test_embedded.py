@@ -121,7 +121,7 @@ def test_lock_files_whose_pid_another_program_got_do_not_stop_postgres(home, pos
 def test_a_dead_postmaster_that_nobody_reaped_does_not_stop_postgres(home, postgres):
     embedded.stop_postgres(home)
     # A parent that never waits: its child stays a zombie, whose pid counts as running.
-    script = "import subprocess, time; print(subprocess.Popen(['/bin/true']).pid, flush=True); time.sleep(60)"
+    script = "import subprocess, time; p = subprocess.Popen(['/bin/true']); print(p.pid, flush=True); time.sleep(60)"
     negligent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     try:
         assert negligent.stdout is not None
