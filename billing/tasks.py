@@ -12,7 +12,7 @@ from tenants.directory import all_tenants
 logger = logging.getLogger(__name__)
 
 
-@shared_task(name=debounce.TASK, bind=True, tenant_mode="atomic")  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name=debounce.TASK, bind=True, tenant_mode="atomic")
 def fold(self: Any) -> None:
     """Fold the tenant's new cost events, and come back where some could not be folded yet."""
     done = rollup.fold()
@@ -20,7 +20,7 @@ def fold(self: Any) -> None:
         debounce.fold_soon(self.tenant)
 
 
-@shared_task(name="billing.sweep_rollups", tenant_mode=None)  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name="billing.sweep_rollups", tenant_mode=None)
 def sweep_rollups() -> None:
     """Fold every tenant: what a lost message or an emptied Redis left behind. One tenant's trouble stops no other's."""
     for tenant in all_tenants():

@@ -36,16 +36,16 @@ def fold_soon(tenant: TenantRef) -> None:
         if _client().set(f"billing:fold:{tenant.id}", 1, nx=True, ex=SECONDS):
             _remember(tenant.id, now)
             current_app.send_task(TASK, headers={HEADER: str(tenant.id)}, countdown=SECONDS, retry=False)
-    except Exception:
-        # Whatever a broker can raise: the event is committed, and the sweep catches up.
-        logger.warning(
-            "could not ask for the fold of tenant %s; the sweep will do it", tenant.id, exc_info=True
-        )
+    except Exception as error:
+        # Whatever a broker can raise: the event is committed, and the sweep catches up. Waiting for the next attempt
+        # keeps answers quick, and the log readable, while Redis is away.
+        _remember(tenant.id, now)
+        logger.warning("could not ask for the fold of tenant %s; the sweep will do it: %r", tenant.id, error)
 
 
 def _remember(tenant_id: uuid.UUID, now: float) -> None:
-    """Spare a busy tenant's answers the trip to Redis while our own task is on its way. Another process's task may run
-    sooner than two seconds from now, so it spares nothing."""
+    """Spare a busy tenant's answers the trip to Redis while our own task is on its way, or Redis is away. Another
+    process's task may run sooner than two seconds from now, so it spares nothing."""
     with _lock:
         if len(_asked) >= _REMEMBERED:
             _asked.clear()

@@ -8,8 +8,9 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from django.db.models import Q
@@ -24,6 +25,8 @@ from tenants.context import require_tenant
 MILLION: Final = Decimal(1_000_000)
 CACHE_SECONDS: Final = 60.0
 CACHE_KEYS: Final = 4096
+# Some providers are cheaper at night; their hours begin on the quarter.
+LISTED_SECONDS: Final = 900
 # What runs here costs no money: that is known, and so it is 0 and not None. The last is the tests' own model.
 FREE: Final = prices.FREE | {"scripted"}
 
@@ -115,7 +118,9 @@ def token_rates(service: str, provider: str, model: str, at: datetime, input_tok
     stored = _from_rows(_Key(require_tenant().id, service, provider, model, PriceUnit.TOKENS), at)
     if stored is not None:
         return stored
-    public = prices.lookup(provider, model, at, input_tokens=input_tokens)
+    public = _listed(provider, model, int(at.timestamp()) // LISTED_SECONDS)
+    if public and public.valid_to_input_tokens is not None and input_tokens > public.valid_to_input_tokens:
+        public = prices.lookup(provider, model, at, input_tokens=input_tokens)
     return Rates(public.input, public.output, public.cached, public.cache_write) if public else None
 
 
@@ -167,6 +172,13 @@ def forget() -> None:
     """Read every price again; whoever writes price rows calls this so that its own process sees them at once."""
     with _cache_lock:
         _cache.clear()
+    _listed.cache_clear()
+
+
+@lru_cache(CACHE_KEYS)
+def _listed(provider: str, model: str, quarter: int) -> prices.ProviderPrice | None:
+    """What the dated prices say of a short prompt; remembered, since a look-up costs more than all else here."""
+    return prices.lookup(provider, model, datetime.fromtimestamp(quarter * LISTED_SECONDS, UTC))
 
 
 def _from_rows(key: _Key, at: datetime) -> Rates | None:
