@@ -29,7 +29,6 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     actions = None
     compressed_fields = True
     list_per_page = 50
-    show_full_result_count = False
     warn_unsaved_form = True
     empty_state: ClassVar[str] = ""
 
@@ -143,13 +142,13 @@ class Lines(forms.CharField):
         super().__init__(widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}), **{"required": False, **kwargs})
 
     def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # a list where a CharField has one text
         return [line.strip() for line in (value or "").splitlines() if line.strip()]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return list(initial or []) != self.to_python(data)
+        return [str(item) for item in initial or []] != self.to_python(data)
 
 
 def dollars(amount: Decimal | None) -> str:

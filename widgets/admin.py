@@ -86,6 +86,8 @@ class WidgetForm(DeedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "personality" in self.fields:
+            self.fields["personality"].empty_label = "the default one"
         for key, value in complete(self.instance.settings).items():
             if key in self.fields:
                 self.initial.setdefault(key, value)
@@ -142,7 +144,10 @@ class PersonalityForm(DeedForm):
     class Meta:
         model = Personality
         fields = tuple(field for field in CHANGEABLE if field != "metadata")
-        widgets = {"system_prompt": UnfoldAdminTextareaWidget(attrs={"rows": 14})}
+        widgets = {
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+            "system_prompt": UnfoldAdminTextareaWidget(attrs={"rows": 14}),
+        }
         help_texts = {
             "preferred_model": 'Empty: the installation\'s. Else "offline" or "provider:model".',
             "is_default": "Widgets without a personality of their own use the default. There is exactly one.",
@@ -204,7 +209,7 @@ class PersonalityAdmin(TenantAdmin):
 class SessionAdmin(RecordAdmin):
     """Conversations, read as a transcript beside what they cost."""
 
-    list_display = ("visitor", "state", "widget", "last_seq", "cost", "last_message_at")
+    list_display = ("visitor", "state", "widget", "said", "cost", "last_message_at")
     list_display_links = ("visitor",)
     list_filter = ("status", ("widget", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("visitor", "widget")
@@ -218,14 +223,17 @@ class SessionAdmin(RecordAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         session = self.get_object(request, object_id)
-        extra = {"transcript": transcript(session.pk, str(session.visitor or "Visitor"))} if session else {}
+        extra: dict[str, Any] = {}
+        if session:
+            said = transcript(session.pk, str(session.visitor or "Visitor"))
+            extra = {"transcript": said, "cost": dollars(session.cost_usd)}
         response: HttpResponse = super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **extra}
         )
         return response
 
     @display(description="messages", ordering="last_seq")
-    def last_seq(self, session: Session) -> int:
+    def said(self, session: Session) -> int:
         return session.last_seq
 
     @display(description="cost", ordering="cost_usd")

@@ -106,7 +106,7 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
         for title, *entries in SIDEBAR:
             items = [item for label, icon in entries if (item := self._item(request, label, icon))]
             if items:
-                groups.append({"title": title, "separator": True, "collapsible": False, "items": items})
+                groups.append({"title": title, "separator": bool(groups), "collapsible": False, "items": items})
         return groups
 
     def _item(self, request: HttpRequest, label: str, icon: str) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Q, Sum
@@ -13,10 +13,12 @@ from django.urls import reverse
 from billing.costs.models import Budget, BudgetPeriod, CostSummary, SummaryPeriod
 from billing.costs.timezones import tenant_timezone
 from kernel.clock import now
-from kernel.money import as_text
 from knowledge.models import Document, DocumentStatus
+from tenants.administration import dollars
 from tenants.context import current_tenant
 from widgets.models import Message, MessageRole, Session, SessionStatus, Widget
+
+LATEST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,14 @@ class Step:
 def home(request: HttpRequest) -> dict[str, Any]:
     """The home page's context: figures and first steps that this person may see; none without a tenant."""
     if current_tenant() is None:
-        return {"figures": [], "steps": [], "has_tenant": False}
+        return {"figures": [], "steps": [], "latest": [], "has_tenant": False}
     figures = [*_conversations(request), *_knowledge(request), *_costs(request)]
     steps = _first_steps(request)
     return {
         "figures": figures,
         "steps": [] if all(step.is_done for step in steps) else steps,
         "has_tenant": True,
+        "latest": _latest(request),
     }
 
 
@@ -105,10 +108,9 @@ def _knowledge(request: HttpRequest) -> list[Figure]:
 def _costs(request: HttpRequest) -> list[Figure]:
     if not _may_view(request, "billing.view_costsummary"):
         return []
-    moment = now()
-    month = CostSummary.objects.filter(
-        period=SummaryPeriod.MONTH, period_start__lte=moment, period_end__gt=moment
-    ).aggregate(cost=Sum("total_cost_usd"), unpriced=Sum("unpriced_count"))
+    # Months are not folded yet; their days are.
+    days = CostSummary.objects.filter(period=SummaryPeriod.DAY, period_start__gte=_midnight().replace(day=1))
+    month = days.aggregate(cost=Sum("total_cost_usd"), unpriced=Sum("unpriced_count"))
     spent = month["cost"] or Decimal(0)
     limit = (
         Budget.objects.filter(period=BudgetPeriod.MONTHLY)
@@ -119,16 +121,22 @@ def _costs(request: HttpRequest) -> list[Figure]:
     if month["unpriced"]:
         note = f"{month['unpriced']} calls without a price"
     else:
-        note = f"of ${as_text(limit)} budgeted" if limit is not None else "no monthly budget"
+        note = f"of ${limit:,.2f} budgeted" if limit is not None else "no monthly budget"
     return [
         Figure(
             "Spent this month",
-            f"${spent:,.2f}",
+            f"${spent:,.2f}" if not 0 < spent < Decimal("0.01") else dollars(spent),
             note,
             _list("billing_costsummary"),
             is_alarming=limit is not None and spent >= limit,
         )
     ]
+
+
+def _latest(request: HttpRequest) -> list[Session]:
+    if not _may_view(request, "widgets.view_session"):
+        return []
+    return list(Session.objects.select_related("visitor", "widget").order_by("-created_at", "-id")[:LATEST])
 
 
 def _first_steps(request: HttpRequest) -> list[Step]:

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
 METHODS: Final = ("get", "post", "patch", "put", "delete")
 MAX_DEPTH: Final = 4
 WORDS: Final = {"uuid": "id", "date-time": "time", "decimal": "decimal string"}
@@ -22,7 +25,7 @@ class Field:
     name: str
     type: str
     required: bool
-    description: str
+    description: SafeString
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,9 @@ class Operation:
     id: str
     method: str
     path: str
-    summary: str
-    notes: str
+    title: str
+    summary: SafeString
+    notes: list[SafeString]
     scope: str
     parameters: list[Field]
     body: list[Field]
@@ -50,7 +54,9 @@ class Reference:
         self._components: dict[str, Any] = document.get("components", {}).get("schemas", {})
         self.title: str = document["info"]["title"]
         self.version: str = document["info"]["version"]
-        self.paragraphs = document["info"].get("description", "").strip().split("\n\n")
+        self.paragraphs = [
+            prose(part) for part in document["info"].get("description", "").strip().split("\n\n")
+        ]
         self.areas: dict[str, list[Operation]] = {}
         for path, verbs in document["paths"].items():
             for method in METHODS:
@@ -59,15 +65,18 @@ class Reference:
                     self.areas.setdefault(tag, []).append(self._operation(method, path, verbs[method]))
 
     def _operation(self, method: str, path: str, described: dict[str, Any]) -> Operation:
-        summary, _, notes = (described.get("description") or "").partition("\n\n")
+        first, _, notes = (described.get("description") or "").partition("\n\n")
         schema, example = self._content(described.get("requestBody", {}))
         status, (_, answer) = self._success(described["responses"])
         return Operation(
             id=described["operationId"],
             method=method.upper(),
             path=path,
-            summary=summary,
-            notes="\n\n".join(part for part in notes.split("\n\n") if not part.startswith("Needs the scope")),
+            title=first.replace("`", ""),
+            summary=prose(first),
+            notes=[
+                prose(part) for part in notes.split("\n\n") if part and not part.startswith("Needs the scope")
+            ],
             scope=described.get("x-scope", ""),
             parameters=[_parameter(parameter) for parameter in described.get("parameters", [])],
             body=list(self._fields(schema)),
@@ -104,7 +113,7 @@ class Reference:
     def _fields(self, schema: dict[str, Any]) -> Iterator[Field]:
         required = schema.get("required", ())
         for name, described in schema.get("properties", {}).items():
-            yield Field(name, _type_of(described), name in required, described.get("description", ""))
+            yield Field(name, _type_of(described), name in required, prose(described.get("description", "")))
 
     def _example(self, schema: dict[str, Any], depth: int) -> Any:
         schema = self._resolved(schema)
@@ -122,6 +131,16 @@ class Reference:
         return _scalar_example(kind, schema)
 
 
+def prose(text: str) -> SafeString:
+    """Text with `code` in backticks, as HTML; everything else is escaped."""
+    parts = text.split("`")
+    return format_html_join(
+        "",
+        "{}",
+        ((format_html("<code>{}</code>", part) if index % 2 else part,) for index, part in enumerate(parts)),
+    )
+
+
 def _scalar_example(kind: str | None, schema: dict[str, Any]) -> Any:
     if kind == "string":
         return EXAMPLES.get(schema.get("format", ""), "…")
@@ -135,7 +154,7 @@ def _parameter(described: dict[str, Any]) -> Field:
         described["name"],
         _type_of(described.get("schema", {})),
         described.get("required", False),
-        described.get("description", ""),
+        prose(described.get("description", "")),
     )
 
 

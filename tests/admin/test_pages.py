@@ -43,7 +43,8 @@ def fill(tenant):
                           idempotency_key=f"{tenant.slug}-1", metadata={}, estimated=False, cost_usd=Decimal("0.0012"),
                           user_ref="", trace_id="")]
         )  # fmt: skip
-        Budget.objects.create(period="monthly", limit_usd=1000, custom_message=f"{tenant.slug} budget")
+        message_of = f"{tenant.slug} budget"
+        Budget.objects.create(limit_usd=1000, warn_at=[Decimal("0.8")], custom_message=message_of)
         issue_api_key(f"{tenant.slug} key", ["read"])
     return session
 

@@ -1,8 +1,13 @@
 """The login page, the home page, and who meets which tenant."""
 
+from decimal import Decimal
+
 import pytest
 from django.test import Client
 
+from ai.usage import Usage
+from billing.costs.ledger import NewCostEvent, record
+from billing.costs.rollup import fold
 from tenants.context import acting_as
 from tenants.creating import create_user
 from tenants.models import AuthSession, User
@@ -55,6 +60,31 @@ def test_each_person_meets_their_own_tenant(acme, bolt, sign_in):
 
 def figures(client):
     return {figure.label: figure.value for figure in client.get("/admin/").context["figures"]}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_months_spending_is_summed(acme, bolt, sign_in):
+    for tenant, cost in ((acme, "12.345"), (bolt, "99")):
+        with acting_as(tenant):
+            record([a_call(cost)])
+        with acting_as(tenant):
+            fold()
+    client = sign_in(acme)
+    assert figures(client)["Spent this month"] == "$12.34"
+    with acting_as(acme):
+        record([a_call(None)])
+    with acting_as(acme):
+        fold()
+    costs = client.get("/admin/").context["figures"][-1]
+    assert (costs.value, costs.note) == ("$12.34", "1 calls without a price")
+
+
+def a_call(cost):
+    return NewCostEvent(
+        service="llm", provider="acme", model="unheard-of", feature="answer", usage=Usage(input_tokens=5), units=None,
+        session_id=None, message_id=None, latency_ms=5, idempotency_key=str(cost), metadata={}, estimated=False,
+        cost_usd=cost and Decimal(cost), user_ref="", trace_id="",
+    )  # fmt: skip
 
 
 def test_a_member_sees_no_money(acme, sign_in):

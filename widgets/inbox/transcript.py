@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from billing.costs.models import CostEvent
+from tenants.administration import dollars
 from widgets.chat.messages import MessageObject, listed
 from widgets.models import Message
 
@@ -15,12 +16,12 @@ MAX_TURNS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message. `cost_usd` is None where nothing was paid for it; `is_unpriced` where a price is unknown."""
+    """One message. `cost` is empty where nothing was paid for it; `is_unpriced` says that a price is unknown."""
 
     message: MessageObject
     speaker: str
     at: Any
-    cost_usd: Decimal | None
+    cost: str
     is_unpriced: bool
 
 
@@ -32,7 +33,7 @@ class Spend:
     model: str
     events: int
     tokens: int
-    cost_usd: Decimal
+    cost: str
     is_unpriced: bool
 
 
@@ -56,7 +57,7 @@ def transcript(session_id: uuid.UUID, visitor: str) -> Transcript:
             message=message,
             speaker=_speaker(message, visitor),
             at=times.get(message["seq"]),
-            cost_usd=costs.get(message["id"]),
+            cost=dollars(costs[message["id"]]) if message["id"] in costs else "",
             is_unpriced=message["id"] in unpriced,
         )
         for message in messages
@@ -83,7 +84,7 @@ def _costs(session_id: uuid.UUID) -> tuple[dict[str, Decimal], set[str], list[Sp
             model=model,
             events=len(calls),
             tokens=sum(tokens for tokens, _ in calls),
-            cost_usd=sum((cost for _, cost in calls if cost is not None), Decimal(0)),
+            cost=dollars(sum((cost for _, cost in calls if cost is not None), Decimal(0))),
             is_unpriced=any(cost is None for _, cost in calls),
         )
         for (service, model), calls in sorted(by_model.items())
