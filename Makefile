@@ -26,7 +26,7 @@ up: $(RUNTIME) ## start everything and print where it is; Ctrl-C stops it
 	@exec $(BIN)/python manage.py up
 
 test: $(DEVELOPMENT) ## run the Python tests
-	$(BIN)/pytest -n 2 -m "not browser and not build"
+	$(BIN)/pytest -n 2 -m "not browser and not build and not live"
 
 # One after the other, also under make -j: they are ordered from quick to slow.
 check: check-tools ## everything that CI runs: style, types, contracts, widget, licences, all tests, coverage
@@ -110,6 +110,6 @@ COVER := --cov=platform $(APPS:%=--cov=%) --cov-report=
 check-tests: export COVERAGE_FILE := $(CURDIR)/.check/coverage
 check-tests:
 	rm -f .check/coverage*
-	$(BIN)/pytest -n 2 -p tests.no_skips -m "not browser and not build" $(COVER)
-	$(BIN)/pytest -p tests.no_skips -m "browser or build" $(COVER) --cov-append
+	$(BIN)/pytest -n 2 -p tests.no_skips -m "not browser and not build and not live" $(COVER)
+	$(BIN)/pytest -p tests.no_skips -m "browser or build or live" $(COVER) --cov-append
 	$(BIN)/coverage report --skip-covered --fail-under=90

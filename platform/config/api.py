@@ -9,6 +9,8 @@ from django.urls import include, path
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import patched_settings
 
+import billing.api
+import knowledge.api
 import tenants.api
 import widgets.api
 import widgets.headless.api
@@ -27,7 +29,13 @@ changed and sent back. Money is a decimal string. Times are UTC. Errors are RFC 
 # Postprocessing would name every enumeration after a hash of its values.
 GENERATOR_SETTINGS = {"DESCRIPTION": DESCRIPTION, "POSTPROCESSING_HOOKS": []}
 
-doors = [*tenants.api.urlpatterns, *widgets.api.urlpatterns, *widgets.headless.api.urlpatterns]
+doors = [
+    *knowledge.api.urlpatterns,
+    *widgets.headless.api.urlpatterns,
+    *widgets.api.urlpatterns,
+    *billing.api.urlpatterns,
+    *tenants.api.urlpatterns,
+]
 
 
 @cache

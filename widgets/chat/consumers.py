@@ -1,5 +1,6 @@
 """The socket's door: a ticket in, frames in and out. Each frame becomes one call of `conversing`."""
 
+import logging
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,6 +13,8 @@ from widgets.chat import conversing, visiting
 from widgets.chat.hub import Outbox
 from widgets.chat.limits import TooFast
 from widgets.chat.protocol import FrameError, encode, parse
+
+logger = logging.getLogger(__name__)
 
 BAD_TICKET, BAD_ORIGIN, GONE, TOO_FAST, RESTARTING = 4401, 4403, 4404, 4429, 1012
 
@@ -66,6 +69,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels sh
         except TooFast:
             self.chat.outbox.close()
             await self.close(TOO_FAST)
+        except Exception:
+            # The database or Redis was away for a moment, or we are at fault: the visitor reconnects, resends, resumes.
+            logger.exception("a frame could not be handled")
+            self.chat.outbox.close()
+            await self.close(RESTARTING)
 
     def _metadata(self, origin: str) -> dict[str, Any]:
         headers = dict(self.scope["headers"])

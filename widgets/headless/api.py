@@ -14,6 +14,7 @@ from tenants.rest.views import TenantView, routes
 from widgets.chat.asking import TURNS_REMEMBERED, Turn
 from widgets.chat.protocol import MAX_CONTENT
 from widgets.headless.answers import Question, answer_frames, answer_once
+from widgets.representing import CitationFields
 
 
 class TurnFields(StrictSerializer):
@@ -23,23 +24,13 @@ class TurnFields(StrictSerializer):
     content = Text(max_length=MAX_CONTENT)
 
 
-class QuestionFields(StrictSerializer):
+class AskFields(StrictSerializer):
     """A question; `history` oldest first, of which the last turns are read."""
 
     question = Text(max_length=MAX_CONTENT)
     history = serializers.ListField(child=TurnFields(), required=False, max_length=100)
     personality = serializers.UUIDField(required=False, allow_null=True)
     stream = serializers.BooleanField(required=False, default=False)
-
-
-class CitationFields(serializers.Serializer[Any]):
-    """A passage the answer rests on; the quote stands verbatim in it."""
-
-    document_id = serializers.UUIDField()
-    chunk_id = serializers.UUIDField()
-    title = serializers.CharField()
-    url = serializers.CharField(allow_null=True)
-    quote = serializers.CharField()
 
 
 class UsageFields(serializers.Serializer[Any]):
@@ -70,10 +61,10 @@ class Answers(TenantView):
     read_methods = frozenset({"POST"})
     problems = (402, 503)
 
-    @extend_schema(operation_id="answers_create", request=QuestionFields, responses=AnswerFields)
+    @extend_schema(operation_id="answers_create", request=AskFields, responses=AnswerFields)
     def post(self, request: Request) -> HttpResponseBase:
         """Answer from the tenant's knowledge, or abstain. With `stream`, the socket's frames as server-sent events."""
-        body = self.valid(QuestionFields)
+        body = self.valid(AskFields)
         turns = [Turn(turn["role"], turn["content"]) for turn in body.get("history", [])[-TURNS_REMEMBERED:]]
         question = Question(body["question"], turns, body.get("personality"))
         if not body["stream"]:
