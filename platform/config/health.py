@@ -18,8 +18,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from psycopg import sql
 
 from ai.embedding import embedder
-from config.demo.readiness import demo_missing
-from config.demo_readiness import documents_missing
+from config.demo.readiness import documents_missing
 from config.heartbeat import workers_seen
 from kernel.errors import FrontdeskError
 from tenants.models import POOL_SCHEMA
@@ -213,7 +212,6 @@ register("redis", redis_missing)
 register("worker", worker_missing)
 register("embedder", embedder_missing)
 register("demo", once_well(documents_missing))
-register("demo", once_well(demo_missing))
 
 
 def healthz(request: HttpRequest) -> HttpResponse:

@@ -55,5 +55,7 @@ def test_the_other_company_answers_from_its_own_documents_only(page, copy):
     ask(page, "How do I unlock a scooter?")
     links = page.locator("a[href*='/demo/']").filter(has_not_text="Acme").filter(has_not_text="Bolt")
     expect(links.first).to_be_visible(timeout=15_000)
-    cited = [link.get_attribute("href") for link in page.locator("[class*=source] a, [class*=citation] a").all()]
+    cited = [
+        link.get_attribute("href") for link in page.locator("[class*=source] a, [class*=citation] a").all()
+    ]
     assert all("/demo/bolt/" in href for href in cited)

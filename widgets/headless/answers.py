@@ -168,7 +168,7 @@ def _as_message(work: Composition, draft: Draft, cost: Decimal | None) -> Messag
         "content": draft.text,
         "attachments": [],
         "citations": draft.citations,
-        "status": draft.status,
+        "status": draft.status.value,
         "client_id": None,
         "event": draft.metadata["event"],
         "metadata": {**draft.metadata, "usage": told["usage"], "costUsd": told["cost_usd"]},

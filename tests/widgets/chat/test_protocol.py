@@ -66,6 +66,14 @@ def test_resume_is_read():
     assert parse('{"type": "resume", "after": 0}') == ClientResume(type="resume", after=0)
 
 
+def outcome(text):
+    """None for a frame, else the code of the error; anything else that is raised is a defect."""
+    try:
+        parse(text)
+    except FrameError as refused:
+        return refused.frame["code"]
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
@@ -74,10 +82,7 @@ json_values = st.recursive(
 
 @given(st.text(max_size=200) | json_values.map(json.dumps))
 def test_anything_is_a_frame_or_an_error(text):
-    try:
-        parse(text)
-    except FrameError as refused:
-        assert refused.frame["type"] == "error"
+    assert outcome(text) in (None, "bad_frame", "too_long")
 
 
 @given(
@@ -87,7 +92,4 @@ def test_anything_is_a_frame_or_an_error(text):
     ),
 )
 def test_mutated_frames_are_frames_or_errors(kind, fields):
-    try:
-        parse(json.dumps({**fields, "type": kind}))
-    except FrameError as refused:
-        assert refused.frame["code"] in ("bad_frame", "too_long")
+    assert outcome(json.dumps({**fields, "type": kind})) in (None, "bad_frame", "too_long")

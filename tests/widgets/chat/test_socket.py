@@ -58,7 +58,9 @@ def home(request, redis, bolt):
     tenant = request.getfixturevalue("acme" if request.param == "pool" else "cargo")
     conversations.teach(bolt, "Warranty", "The warranty of a Bolt scooter is nine months.")
     conversations.teach(tenant, "Warranty", "# Warranty\n\nThe warranty of the hub is two years.")
-    conversations.teach(tenant, "Returns", "# Returns\n\nYou may return anything within thirty days for a refund.")
+    conversations.teach(
+        tenant, "Returns", "# Returns\n\nYou may return anything within thirty days for a refund."
+    )
     return tenant, conversations.known_widget(tenant)
 
 
