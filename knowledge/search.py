@@ -18,7 +18,7 @@ from knowledge.confidence import Evidence, confidence, is_supported
 from knowledge.language import STEMMERS, detect, stemmer
 from knowledge.statements import statement
 from knowledge.wording import words
-from tenants.context import TenantRef, acting_as, run_as
+from tenants.context import TenantRef, acting_as, require_tenant, run_as
 from tenants.models import Tenant
 
 POOL = 50
@@ -99,10 +99,11 @@ def find(
     """Up to `limit` (1 to 50) passages of the acting tenant for `query` and its `embeddings`; one round trip.
 
     `categories` and `collections` limit the documents searched; empty: all. `question` is the last turn where it
-    differs from the query. Call it inside `acting_as`. Raises InvalidInput for a limit out of range.
+    differs from the query. Raises InvalidInput for a limit out of range, TenantContextError outside `acting_as`.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput.of("limit", f"must be from 1 to {MAX_LIMIT}")
+    require_tenant()
     vector = embeddings.vectors[0]
     rows = _rows(query, vector, embeddings.model, limit, categories, collections)
     if not rows:

@@ -1,5 +1,5 @@
 -- Hybrid search over the acting tenant's chunks, in one statement: BM25 over the keyword index and cosine over the
--- vectors, the best %(pool)s of each scaled to 0..1 (min-max) and added with weights. Row-level security chooses the
+-- vectors, the best of each scaled to 0..1 (min-max) and added with weights. Row-level security chooses the
 -- tenant; every index used here starts with tenant_id and is entered by equality, which is leakproof.
 --
 -- BM25 is Robertson's with k1 = 1.2 and b = 0.5 (chunks are of one size, so length says little) and Lucene's inverse
@@ -69,11 +69,11 @@ WITH totals AS MATERIALIZED (
     LIMIT %(pool)s
 ), scaled AS (
     SELECT id, bm25, cosine,
-           -- A list of equal scores says yes to all of it; a passage missing from a list gets nothing there.
-           coalesce((bm25 - min(bm25) OVER ()) / nullif(max(bm25) OVER () - min(bm25) OVER (), 0), sign(bm25), 0)
-               AS word_score,
-           coalesce((cosine - min(cosine) OVER ()) / nullif(max(cosine) OVER () - min(cosine) OVER (), 0), sign(cosine), 0)
-               AS meaning_score,
+           -- The last of a list keeps a hundredth: it was found, which a passage missing from the list was not.
+           coalesce(0.01 + 0.99 * (bm25 - min(bm25) OVER ()) / nullif(max(bm25) OVER () - min(bm25) OVER (), 0),
+                    sign(bm25), 0) AS word_score,
+           coalesce(0.01 + 0.99 * (cosine - min(cosine) OVER ()) / nullif(max(cosine) OVER () - min(cosine) OVER (), 0),
+                    sign(cosine), 0) AS meaning_score,
            max(cosine) OVER () AS best_cosine
     FROM by_words FULL JOIN by_meaning USING (id)
 ), ranked AS (
