@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
+from billing.costs import pricing
 from billing.costs.models import Budget, BudgetHold, BudgetPeriod
 from billing.costs.statements import statement
 from billing.costs.timezones import tenant_timezone
@@ -69,17 +70,6 @@ class Imbalance(NamedTuple):
     expected_reserved: Decimal
 
 
-class _Verdict(NamedTuple):
-    budget_id: uuid.UUID
-    period: str
-    limit_usd: Decimal
-    period_end: datetime
-    has_ended: bool
-    amount: Decimal | None
-    fits: bool | None
-    is_granted: bool
-
-
 def reserve(*, amount: Decimal | None, purpose_id: uuid.UUID, tokens: int = 0) -> uuid.UUID | None:
     """Hold `amount` dollars back in every hard-capped budget of the acting tenant; returns `purpose_id`, or None where
     nothing needs holding. Raises BudgetReached when one of them has no room.
@@ -89,16 +79,16 @@ def reserve(*, amount: Decimal | None, purpose_id: uuid.UUID, tokens: int = 0) -
     """
     if amount is not None and amount <= 0:
         return None
-    verdicts = _try(amount, tokens, purpose_id)
-    if not verdicts:
-        return None
-    if not verdicts[0].is_granted:
+    is_held = _try(amount, tokens, purpose_id)
+    if is_held is False:
         # Perhaps a period has turned or a dead answer's hold has expired.
         refresh()
-        verdicts = _try(amount, tokens, purpose_id)
-    if not verdicts or verdicts[0].is_granted or BudgetHold.objects.filter(purpose_id=purpose_id).exists():
-        return purpose_id if verdicts else None
-    raise _refusal(next((verdict for verdict in verdicts if not verdict.fits), verdicts[0]))
+        is_held = (
+            _try(amount, tokens, purpose_id) or BudgetHold.objects.filter(purpose_id=purpose_id).exists()
+        )
+        if not is_held:
+            raise _refusal(amount, tokens)
+    return purpose_id if is_held else None
 
 
 def settle(purpose_id: uuid.UUID, spent: Decimal | None = None) -> None:
@@ -106,10 +96,10 @@ def settle(purpose_id: uuid.UUID, spent: Decimal | None = None) -> None:
     in the same transaction and before this; `spent` is compared with the hold, so that too small estimates are noticed.
     """
     with connection.cursor() as cursor:
-        cursor.execute(statement("settle_holds"), {"purpose": purpose_id})
-        held = [amount for (amount,) in cursor.fetchall()]
-    if spent is not None and held and spent > max(held):
-        logger.warning("purpose %s spent $%s, more than the $%s held for it", purpose_id, spent, max(held))
+        cursor.execute("SELECT public.settle_budgets(%s)", [purpose_id])
+        (held,) = cursor.fetchone()
+    if spent is not None and held is not None and spent > held:
+        logger.warning("purpose %s spent $%s, more than the $%s held for it", purpose_id, spent, held)
 
 
 def spend(event_ids: Sequence[uuid.UUID]) -> None:
@@ -123,6 +113,7 @@ def change(budget_id: uuid.UUID, **values: Any) -> None:
     to change one: saving the whole row would write an old balance over what answers have reserved meanwhile."""
     if not values.keys() <= CHANGEABLE:
         raise ValueError(f"not a field of a budget that may be changed: {sorted(values.keys() - CHANGEABLE)}")
+    _lock()
     Budget.objects.filter(pk=budget_id).update(**values, updated_at=clock.now())
     refresh(recount=True)
 
@@ -130,7 +121,7 @@ def change(budget_id: uuid.UUID, **values: Any) -> None:
 def refresh(*, recount: bool = False) -> None:
     """Free expired holds of the acting tenant and begin the new period where one has ended. `recount`: take `spent` of
     every budget from the ledger again, as after a change of the tenant's time zone."""
-    list(Budget.objects.select_for_update().order_by("id").values_list("id"))
+    _lock()
     with connection.cursor() as cursor:
         cursor.execute(statement("free_expired_holds"))
         cursor.execute(statement("turn_budgets"), {"zone": tenant_timezone(), "all": recount})
@@ -143,27 +134,34 @@ def reconcile() -> list[Imbalance]:
         return [Imbalance(*row) for row in cursor.fetchall()]
 
 
-def _try(amount: Decimal | None, tokens: int, purpose_id: uuid.UUID) -> list[_Verdict]:
+def _lock() -> None:
+    """Lock the acting tenant's budgets in the order of their ids, as everything does that locks more than one."""
+    list(Budget.objects.select_for_update().order_by("id").values_list("id"))
+
+
+def _try(amount: Decimal | None, tokens: int, purpose_id: uuid.UUID) -> bool | None:
+    """Whether it is held now; None where there is no budget with a hard cap."""
+    values = [require_tenant().id, purpose_id, amount, tokens, clock.now() + HOLD_FOR]
     with connection.cursor() as cursor:
-        cursor.execute(
-            statement("reserve_budgets"),
-            {
-                "amount": amount,
-                "tokens": tokens,
-                "tenant": require_tenant().id,
-                "purpose": purpose_id,
-                "hold_for": HOLD_FOR.total_seconds(),
-            },
-        )
-        return [_Verdict(*row) for row in cursor.fetchall()]
+        cursor.execute("SELECT public.reserve_budgets(%s, %s, %s, %s, %s)", values)
+        (is_held,) = cursor.fetchone()
+    return None if is_held is None else bool(is_held)
 
 
-def _refusal(verdict: _Verdict) -> BudgetReached:
-    budget = f"the {BudgetPeriod(verdict.period).label.lower()} budget of ${as_text(verdict.limit_usd)}"
-    if verdict.amount is None:
-        detail = f"The price of this model is not known, and {budget} is a hard cap without a fallback price."
+def _refusal(amount: Decimal | None, tokens: int) -> BudgetReached:
+    """Which budget refused, for the caller to read; those that no longer do are passed over."""
+    capped = list(Budget.objects.filter(hard_cap=True).order_by("id"))
+    chosen, is_priced = capped[0], True
+    for budget in capped:
+        needed = amount
+        if needed is None and budget.fallback_price_usd is not None:
+            needed = tokens * budget.fallback_price_usd / pricing.MILLION
+        if needed is None or budget.spent + budget.reserved + needed > budget.limit_usd:
+            chosen, is_priced = budget, needed is not None
+            break
+    name = f"the {BudgetPeriod(chosen.period).label.lower()} budget of ${as_text(chosen.limit_usd)}"
+    if is_priced:
+        detail = f"There is no room left in {name}; it begins anew at {chosen.period_end:%Y-%m-%d %H:%M} UTC."
     else:
-        detail = (
-            f"There is no room left in {budget}; it begins anew at {verdict.period_end:%Y-%m-%d %H:%M} UTC."
-        )
-    return BudgetReached(detail, budget_id=verdict.budget_id, resets_at=verdict.period_end)
+        detail = f"The price of this model is not known, and {name} is a hard cap without a fallback price."
+    return BudgetReached(detail, budget_id=chosen.id, resets_at=chosen.period_end)

@@ -340,3 +340,16 @@ def test_the_books_always_balance(acme, steps):
             spend(acme, amount)
             spent += amount
         assert books(acme, cap) == (start + spent, sum(held.values(), Decimal(0)))
+
+
+def test_a_tenant_with_a_schema_of_its_own_has_its_own_books(acme, cargo):
+    """One connection, one cached plan, two schemas."""
+    rows = {tenant: budget(tenant, "2") for tenant in (acme, cargo)}
+    for _ in range(7):
+        for tenant, row in rows.items():
+            purpose = uuid4()
+            reserve(tenant, "0.5", purpose)
+            assert books(tenant, row) == (0, Decimal("0.5"))
+            with acting_as(tenant):
+                budgets.settle(purpose)
+            assert books(tenant, row) == (0, 0)
