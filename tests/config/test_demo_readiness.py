@@ -2,7 +2,7 @@
 
 import pytest
 
-from config import demo_readiness
+from config.demo import readiness as demo_readiness
 from knowledge.documents import save_document
 from knowledge.models import Document, DocumentStatus
 from tenants.context import acting_as

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypedDict, cast
 
 import orjson
 
@@ -168,7 +168,7 @@ def _as_message(work: Composition, draft: Draft, cost: Decimal | None) -> Messag
         "content": draft.text,
         "attachments": [],
         "citations": draft.citations,
-        "status": draft.status.value,
+        "status": cast(Literal["complete", "interrupted", "failed"], draft.status),
         "client_id": None,
         "event": draft.metadata["event"],
         "metadata": {**draft.metadata, "usage": told["usage"], "costUsd": told["cost_usd"]},
