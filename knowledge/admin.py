@@ -69,7 +69,9 @@ class DocumentAdmin(TenantAdmin):
     list_filter = ("status", "category", "collection")
     search_fields = ("title", "external_id")
     readonly_fields = ("state", "done", "problem", "versions_kept")
-    empty_state = "The AI answers from these and nothing else. Add your first document, or send many through the API."
+    empty_state = (
+        "The AI answers from these and nothing else. Add your first document, or send many through the API."
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
         return super().get_queryset(request).filter(deleted_at=None).defer("embedding")  # type: ignore[no-any-return]  # unfold ships no types

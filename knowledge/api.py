@@ -52,7 +52,7 @@ class Documents(TenantView):
 
     @extend_schema(operation_id="documents_create", request=DocumentFields, responses=ANSWERS)
     def post(self, request: Request) -> Response:
-        """Add a document, or update the one with this external_id. 202: its text is being processed; 200: nothing new."""
+        """Add a document, or update the one with this external_id. 202: to be processed; 200: nothing new."""
         return _answer(save_document(**self.valid(DocumentFields)))
 
 

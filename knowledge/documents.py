@@ -1,4 +1,4 @@
-"""What may be done with documents: save, change, delete, restore. Each runs inside `acting_as` and enqueues its own work."""
+"""What may be done with documents: save, change, delete. Each runs inside `acting_as` and enqueues its own work."""
 
 import hashlib
 import uuid

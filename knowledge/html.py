@@ -10,23 +10,25 @@ BLOCK_TAG = re.compile(r"<(?:p|div|h[1-6]|ul|ol|table|section|article)(?:\s[^<>]
 HIDDEN = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 SPACES = re.compile(r"\s+")
 
-UNREAD = frozenset(
-    "aside audio button canvas dialog embed footer form head header iframe input link meta nav noscript object option"
-    " script select style svg template textarea title video".split()
-)
-PARAGRAPHS = frozenset(
-    "address article blockquote body center dd details div dl dt fieldset figcaption figure main p section summary"
-    " ul ol table tbody thead tfoot".split()
-)
+UNREAD = frozenset({
+    "aside", "audio", "button", "canvas", "dialog", "embed", "footer", "form", "head", "header", "iframe",
+    "input", "link", "meta", "nav", "noscript", "object", "option", "script", "select", "style", "svg",
+    "template", "textarea", "title", "video",
+})  # fmt: skip
+PARAGRAPHS = frozenset({
+    "address", "article", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt", "fieldset",
+    "figcaption", "figure", "main", "p", "section", "summary", "ul", "ol", "table", "tbody", "thead", "tfoot",
+})  # fmt: skip
 HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 EMPHASIS = {"strong": "**", "b": "**", "em": "*", "i": "*", "code": "`", "kbd": "`", "samp": "`"}
 MAX_LIST_DEPTH = 6
 MAX_DEPTH = 400
-"""Browsers stop at 512. The parser looks up the open elements for every tag, so without an end it takes quadratic time."""
+"""Browsers stop at 512. The parser looks through the open elements at every tag: without an end, quadratic time."""
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)[^<>]*>")
-NEVER_NESTED = frozenset(
-    "area base br col embed hr img input link meta source track wbr p li dt dd td th tr tbody thead tfoot option".split()
-)
+NEVER_NESTED = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p",
+    "li", "dt", "dd", "td", "th", "tr", "tbody", "thead", "tfoot", "option",
+})  # fmt: skip
 
 
 def looks_like_html(text: str) -> bool:

@@ -1,7 +1,7 @@
 """From a saved text to passages that search finds: parse, split, embed, publish.
 
-A document's row says how far it is, and a promise in `tenants.due_work` says when to look again, so a killed worker or a
-lost message delays a document and never loses it. Providers are called outside transactions, a batch at a time; each
+A document's row says how far it is, and a promise in `tenants.due_work` says when to look again, so a killed worker or
+a lost message delays a document and never loses it. Providers are called outside transactions, a batch at a time; each
 batch is a cost event of its own, so that what was spent is in the ledger even if the document fails later.
 """
 
@@ -64,8 +64,8 @@ def forget(document_id: uuid.UUID) -> None:
 def ingest(tenant: TenantRef, document_id: uuid.UUID) -> bool:
     """Process the document's newest version; True when it was published.
 
-    False where there was nothing to do, somebody else does it, or the text cannot be read (the row says why). Idempotent.
-    Call it outside any transaction. Raises ProviderError: the document is pending again, and may be tried later.
+    False where there was nothing to do, somebody else does it, or the text cannot be read (the row says why).
+    Idempotent. Call it outside any transaction. Raises ProviderError; the document is then pending again.
     """
     claimed = _claim(tenant, document_id)
     if claimed is None:
@@ -117,7 +117,7 @@ def requeue_overdue() -> int:
 
 
 def _claim(tenant: TenantRef, document_id: uuid.UUID) -> tuple[int, str, str] | None:
-    """Take the document to work on: its newest version's number, title and content; None where there is nothing to do."""
+    """Take the document to work on: its newest version's number, title and content; None: nothing to do."""
     with acting_as(tenant):
         free = Q(status=DocumentStatus.PENDING) | Q(
             status=DocumentStatus.PROCESSING, updated_at__lt=now() - LEASE

@@ -1,7 +1,7 @@
 """What people say to a help widget that no document answers, and how ordinary questions sound beside it.
 
-"Where is my parcel?" and "Cancel my plan!" lie close to pages about parcels and plans, so similarity alone takes them for
-questions about those pages (AUROC .91 in design/measured.md). Each sentence here is embedded once per process; a
+"Where is my parcel?" and "Cancel my plan!" lie close to pages about parcels and plans, so similarity alone takes them
+for questions about those pages (AUROC .91 in design/measured.md). Each sentence here is embedded once per process; a
 question nearer to these than to the way people ask for information, and than to any passage, loses confidence.
 The two lists are contrasts: for most personal requests in the first there is the general question in the second.
 """

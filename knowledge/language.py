@@ -9,30 +9,33 @@ WORD = re.compile(r"[^\W\d_]+")
 
 # Function words that are frequent in one language and rare in the others here (after PostgreSQL's stop-word lists).
 COMMON: dict[str, str] = {
-    "en": "the of and to is that it with for are was this be you have not on as at by from can your how what which who"
-    " when where do does why will an or if but we they there has been i my me our their would should could did were",
-    "de": "der die das und ist nicht ein eine einen einer zu mit von für auf im den dem des sich auch wie wird oder werden"
-    " was wer wo wann warum welche welcher welches sind hat haben kann ich sie es bei nach aus durch über zum zur war wurde",
-    "fr": "le la les des et est un une du dans que qui pour pas sur avec ne au aux ce cette sont par plus vous nous"
-    " comment quel quelle quels où quand pourquoi être il elle ils votre vos je mon ma mes ont été peut",
-    "es": "el la los las de y es un una que en por con para no se del al como más su sus cómo qué cuál cuándo dónde quién"
-    " está son puede lo le mi mis tu usted hay fue ser tiene desde sobre",
-    "it": "il lo la gli le di e è un una che per con non si del della dei delle nel nella come più sono come cosa quale"
-    " quando dove chi perché posso può mio mia ha essere alla anche questo questa",
-    "pt": "o os as de e é um uma que em por com para não se do da dos das no na como mais seu sua são qual quando onde"
-    " quem está pode você meu minha foi ser tem ao pelo pela isso",
-    "nl": "de het een en van is niet dat op te in met voor zijn er aan ook als wat hoe waar wie wanneer waarom welke kan"
-    " je jij u uw wij we zij bij naar uit door wordt werd deze dit mijn kunnen",
-    "da": "og er det en et ikke at på med for den som til af har hvad hvor hvem hvornår hvorfor hvordan kan jeg du vi"
-    " min mit mine din blev eller fra efter også skal",
-    "sv": "och är det en ett inte att på med för den som till av har vad var vem när varför hur kan jag du vi min mitt"
-    " mina din blev eller från efter också ska dessa",
-    "no": "og er det en et ikke å på med for den som til av har hva hvor hvem når hvorfor hvordan kan jeg du vi min mitt"
-    " mine din ble eller fra etter også skal disse",
-    "fi": "ja on ei se että oli joka mutta tai kun niin ovat myös kuin mitä missä kuka milloin miksi miten voi minä sinä"
-    " hän me te he olla voiko minun sen tämä",
-    "ru": "и в не на что с по это как из у за от для так же то все вы мы я он она они где когда почему кто какой можно"
-    " был была были или если",
+    "en": "the of and to is that it with for are was this be you have not on as at by from can your how what"
+    " which who when where do does why will an or if but we they there has been i my me our their would"
+    " should could did were",
+    "de": "der die das und ist nicht ein eine einen einer zu mit von für auf im den dem des sich auch wie"
+    " wird oder werden was wer wo wann warum welche welcher welches sind hat haben kann ich sie es bei nach"
+    " aus durch über zum zur war wurde",
+    "fr": "le la les des et est un une du dans que qui pour pas sur avec ne au aux ce cette sont par plus"
+    " vous nous comment quel quelle quels où quand pourquoi être il elle ils votre vos je mon ma mes ont été"
+    " peut",
+    "es": "el la los las de y es un una que en por con para no se del al como más su sus cómo qué cuál cuándo"
+    " dónde quién está son puede lo le mi mis tu usted hay fue ser tiene desde sobre",
+    "it": "il lo la gli le di e è un una che per con non si del della dei delle nel nella come più sono come"
+    " cosa quale quando dove chi perché posso può mio mia ha essere alla anche questo questa",
+    "pt": "o os as de e é um uma que em por com para não se do da dos das no na como mais seu sua são qual"
+    " quando onde quem está pode você meu minha foi ser tem ao pelo pela isso",
+    "nl": "de het een en van is niet dat op te in met voor zijn er aan ook als wat hoe waar wie wanneer"
+    " waarom welke kan je jij u uw wij we zij bij naar uit door wordt werd deze dit mijn kunnen",
+    "da": "og er det en et ikke at på med for den som til af har hvad hvor hvem hvornår hvorfor hvordan kan"
+    " jeg du vi min mit mine din blev eller fra efter også skal",
+    "sv": "och är det en ett inte att på med för den som till av har vad var vem när varför hur kan jag du vi"
+    " min mitt mina din blev eller från efter också ska dessa",
+    "no": "og er det en et ikke å på med for den som til av har hva hvor hvem når hvorfor hvordan kan jeg du"
+    " vi min mitt mine din ble eller fra etter også skal disse",
+    "fi": "ja on ei se että oli joka mutta tai kun niin ovat myös kuin mitä missä kuka milloin miksi miten"
+    " voi minä sinä hän me te he olla voiko minun sen tämä",
+    "ru": "и в не на что по это как из за от для так же то все вы мы я он она они где когда почему кто"
+    " какой можно был была были или если",
 }  # fmt: skip
 SPOKEN_BY: dict[str, list[str]] = {}
 for _language, _words in COMMON.items():
@@ -46,15 +49,14 @@ STEMMERS = {
 DEFAULT_STEMMER = "english"
 
 
-def detect(text: str, among: frozenset[str] | None = None) -> str:
-    """The ISO 639-1 code of the language of `text`, or "" where too few of its words tell. `among` limits the answer."""
+def detect(text: str) -> str:
+    """The ISO 639-1 code of the language of `text`, or "" where too few of its words tell."""
     votes: Counter[str] = Counter()
     words = 0
     for match in WORD.finditer(text.lower(), 0, SAMPLE):
         words += 1
         for language in SPOKEN_BY.get(match.group(), ()):
-            if among is None or language in among:
-                votes[language] += 1
+            votes[language] += 1
     if not votes:
         return ""
     (best, count), *others = votes.most_common(2)

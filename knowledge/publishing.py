@@ -76,9 +76,7 @@ def _locked_totals() -> KnowledgeTotals:
 
 
 def _withdraw_chunks(document: Document, totals: KnowledgeTotals) -> None:
-    chunks = list(
-        Chunk.objects.filter(document=document).values_list("number", "heading_path", "content", named=True)
-    )
+    chunks = list(Chunk.objects.filter(document=document).only("number", "heading_path", "content"))
     if not chunks:
         return
     published = document.versions.get(number=document.version)

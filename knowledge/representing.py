@@ -14,7 +14,6 @@ MAX_HISTORY: Final = 50
 MAX_TURN: Final = 8_000
 
 
-
 class DocumentRow(StrictSerializer):
     """A document as lists show it."""
 
@@ -32,7 +31,9 @@ class DocumentRow(StrictSerializer):
     status = Choice(DocumentStatus, read_only=True)
     error = serializers.CharField(read_only=True, help_text="Why its newest text could not be processed.")
     progress = serializers.FloatField(read_only=True, help_text="0 to 1.")
-    version = serializers.IntegerField(read_only=True, help_text="The version that search finds; 0: none yet.")
+    version = serializers.IntegerField(
+        read_only=True, help_text="The version that search finds; 0: none yet."
+    )
     language = serializers.CharField(read_only=True, help_text="ISO 639-1; empty where it cannot be told.")
     created_at = Time(read_only=True)
     updated_at = Time(read_only=True)
@@ -55,11 +56,16 @@ class QuestionFields(StrictSerializer):
     """What to search for."""
 
     query = Text(max_length=search.MAX_QUERY)
-    limit = Integer(min_value=1, max_value=search.MAX_LIMIT, default=10, help_text="Counts passages, not documents.")
+    limit = Integer(
+        min_value=1, max_value=search.MAX_LIMIT, default=10, help_text="Counts passages, not documents."
+    )
     category = Text(max_length=documents.MAX_LABEL, required=False, allow_null=True)
     collection = Text(max_length=documents.MAX_LABEL, required=False, allow_null=True)
     history = serializers.ListField(
-        child=Turn(), required=False, max_length=MAX_HISTORY, help_text="The conversation so far, oldest first."
+        child=Turn(),
+        required=False,
+        max_length=MAX_HISTORY,
+        help_text="The conversation so far, oldest first.",
     )
 
 
@@ -90,12 +96,17 @@ class OutcomeFields(serializers.Serializer[Any]):
     """What was found, best first."""
 
     results = HitFields(many=True)
-    confidence = serializers.FloatField(help_text="0 to 1: how sure we are that the passages answer the question.")
+    confidence = serializers.FloatField(
+        help_text="0 to 1: how sure we are that the passages answer the question."
+    )
 
 
 def as_outcome(outcome: SearchOutcome) -> dict[str, Any]:
     """`OutcomeFields` straight to JSON: search is a hot door."""
-    return {"results": [_as_result(hit) for hit in outcome.results], "confidence": round(outcome.confidence, 4)}
+    return {
+        "results": [_as_result(hit) for hit in outcome.results],
+        "confidence": round(outcome.confidence, 4),
+    }
 
 
 def _as_result(hit: Hit) -> dict[str, Any]:

@@ -239,9 +239,7 @@ def _rows(
     query: str, vector: Vectors, model: str, limit: int, categories: Sequence[str], collections: Sequence[str]
 ) -> list[_Row]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            statement("search"), parameters(query, vector, model, limit, categories, collections)
-        )
+        cursor.execute(statement("search"), parameters(query, vector, model, limit, categories, collections))
         return [_Row(*row) for row in cursor.fetchall()]
 
 

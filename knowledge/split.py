@@ -12,7 +12,7 @@ from knowledge.blocks import LIST_ITEM, Block, Kind, fence_mark, read
 
 SMALLEST, LARGEST = 600, 1000
 MAX_PATH = 300
-SENTENCE_END = re.compile(r"[.!?…]['\")\]]*\s|[。！？]|\n")
+SENTENCE_END = re.compile(r"[.!?…]['\")\]]*\s|[。\uff01\uff1f]|\n")
 PATH_SEPARATOR = " > "
 
 
@@ -43,7 +43,7 @@ def split(text: str) -> list[Piece]:
 
 @dataclass
 class _Packing:
-    """Fills chunks one after the other; a chunk may hold several small sections, and then names their headings inside."""
+    """Fills chunks one after the other; one that holds several small sections names their headings inside."""
 
     pieces: list[Piece] = field(default_factory=list)
     path: list[tuple[int, str]] = field(default_factory=list)
@@ -200,7 +200,7 @@ def _text_parts(text: str, room: int) -> Iterator[str]:
 
 
 def _sentence_cut(text: str, start: int, room: int) -> int:
-    """The last end of a sentence within `room` characters after `start`, past the first third of it; 0 where none is."""
+    """The last end of a sentence within `room` characters after `start`, past their first third; 0: there is none."""
     cut = 0
     if room > 0:
         for match in SENTENCE_END.finditer(text, start + room // 3, start + room):

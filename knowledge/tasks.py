@@ -13,9 +13,7 @@ RETRIES: Final = 8
 LONGEST_WAIT_S: Final = 300
 
 
-@shared_task(  # type: ignore[untyped-decorator]  # Celery has no types
-    name=ingest.TASK, bind=True, tenant_mode="manual", max_retries=RETRIES
-)
+@shared_task(name=ingest.TASK, bind=True, tenant_mode="manual", max_retries=RETRIES)
 def ingest_document(self: Any, document_id: str) -> None:
     """Process one document; tried again while a provider fails in a way that may pass."""
     identifier = uuid.UUID(document_id)
@@ -32,7 +30,7 @@ def ingest_document(self: Any, document_id: str) -> None:
             ingest.give_up(self.tenant, identifier, error.detail)
 
 
-@shared_task(name="knowledge.requeue_documents", tenant_mode=None)  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name="knowledge.requeue_documents", tenant_mode=None)
 def requeue_documents() -> None:
     """Find documents whose worker died."""
     ingest.requeue_overdue()

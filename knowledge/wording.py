@@ -6,7 +6,7 @@ LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 MARKS = re.compile(r"\*\*|__|`|^#{1,6} |^\s*[|:-][-| :]*$|~~", re.MULTILINE)
 SPACES = re.compile(r"[ \t]{2,}")
 # PostgreSQL's parser takes a/b for a file path and a.b for a host name, and would index them as one word each.
-JOINT = re.compile(r"[/\\@|=<>{}\[\]()\"“”„«»’*#~^:;,_]|(?<=[^\W\d])\.(?=[^\W\d])")
+JOINT = re.compile(r"[/\\@|=<>{}\[\]()\"“”„«»\u2019*#~^:;,_]|(?<=[^\W\d])\.(?=[^\W\d])")
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 WORD = re.compile(r"[A-Za-z0-9]+")
 # Scripts written without spaces: each run becomes overlapping pairs, the usual index unit for them.

@@ -64,7 +64,7 @@ WITH totals AS MATERIALIZED (
     FROM near,
          LATERAL (SELECT e.embedding <=> %(vector)s::halfvec(1024) AS distance
                   FROM chunk_embeddings e WHERE e.chunk_id = near.chunk_id OFFSET 0) AS exact
-    WHERE exact.distance < 1
+    WHERE exact.distance < 0.99 -- at a cosine of nothing, half precision decides the sign
     ORDER BY exact.distance, near.chunk_id
     LIMIT %(pool)s
 ), scaled AS (

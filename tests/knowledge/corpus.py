@@ -8,7 +8,10 @@ from knowledge.documents import save_document
 from knowledge.models import Document
 from tenants.context import TenantRef, acting_as
 
-HEAD = re.compile(r'---\ntitle: "(?P<title>[^"]+)"\ncategory: (?P<category>\w+)\nurl: (?P<url>\S+)\n---\n(?P<content>.*)', re.DOTALL)
+HEAD = re.compile(
+    r'---\ntitle: "(?P<title>[^"]+)"\ncategory: (?P<category>\w+)\nurl: (?P<url>\S+)\n---\n(?P<content>.*)',
+    re.DOTALL,
+)
 
 
 def ref(tenant):

@@ -38,7 +38,8 @@ def lexemes(chosen, text):
     """How often each lexeme occurs in `text`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT lexeme, cardinality(positions) FROM unnest(to_tsvector(%s::regconfig, %s)) WHERE length(lexeme) <= 64",
+            "SELECT lexeme, cardinality(positions) FROM unnest(to_tsvector(%s::regconfig, %s))"
+            " WHERE length(lexeme) <= 64",
             [chosen, text],
         )
         return dict(cursor.fetchall())

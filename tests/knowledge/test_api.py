@@ -71,11 +71,19 @@ class TestDocuments:
         rows = call("GET", "documents/").json()["results"]
         assert [row["title"] for row in rows] == ["Second", "Returns"]
         assert "content" not in rows[0]
-        assert [row["title"] for row in call("GET", "documents/?status=ready").json()["results"]] == ["Returns"]
-        assert call("GET", "documents/?category=orders&collection=public").json()["results"][0]["title"] == "Returns"
+        assert [row["title"] for row in call("GET", "documents/?status=ready").json()["results"]] == [
+            "Returns"
+        ]
+        assert (
+            call("GET", "documents/?category=orders&collection=public").json()["results"][0]["title"]
+            == "Returns"
+        )
         assert call("GET", "documents/?external_id=no%00ne").json()["results"] == []
         page = call("GET", "documents/?limit=1").json()
-        assert call("GET", f"documents/?limit=1&cursor={page['next']}").json()["results"][0]["title"] == "Returns"
+        assert (
+            call("GET", f"documents/?limit=1&cursor={page['next']}").json()["results"][0]["title"]
+            == "Returns"
+        )
         assert refused(call("GET", "documents/?status=done")).keys() == {"status"}
 
     def test_a_deleted_document_is_gone(self, call, acme):
@@ -128,7 +136,11 @@ class TestSearch:
         body = {"query": "Can I return a hub?", "limit": 3, "category": "orders", "collection": None}
         found = call("POST", "search/", body).json()
         (hit,) = found["results"]
-        assert (hit["document_id"], hit["external_id"], hit["title"]) == (str(document.pk), "returns", "Returns")
+        assert (hit["document_id"], hit["external_id"], hit["title"]) == (
+            str(document.pk),
+            "returns",
+            "Returns",
+        )
         assert (hit["url"], hit["content"]) == ("https://acme.com/r", "You may return a hub within 60 days.")
         assert 0 < hit["score"] <= 1
         assert hit["scores"].keys() == {"vector", "keyword"}
@@ -136,7 +148,10 @@ class TestSearch:
 
     def test_history_is_taken(self, call, acme):
         corpus.load(acme, "acme")
-        history = [{"role": "user", "content": "Tell me about the leak sensor"}, {"role": "assistant", "content": ""}]
+        history = [
+            {"role": "user", "content": "Tell me about the leak sensor"},
+            {"role": "assistant", "content": ""},
+        ]
         found = call("POST", "search/", {"query": "its battery?", "history": history}).json()
         assert found["results"][0]["external_id"] == "leak-sensor"
 
@@ -153,7 +168,9 @@ class TestSearch:
     def test_wrong_fields_are_named(self, call, body, field):
         assert field in refused(call("POST", "search/", body))
 
-    @pytest.mark.parametrize("query", ["' | !! & <->", "%s %(x)s", "\u0001", "🙂", "a:* b:*", "NaN", "﷽" * 100])
+    @pytest.mark.parametrize(
+        "query", ["' | !! & <->", "%s %(x)s", "\u0001", "🙂", "a:* b:*", "NaN", "﷽" * 100]
+    )
     def test_odd_questions_are_answered(self, call, acme, query):
         corpus.add(acme, **PAGE)
         assert call("POST", "search/", {"query": query}).status_code == 200

@@ -10,7 +10,11 @@ from knowledge.models import Chunk, ChunkEmbedding, Document, DocumentVersion, K
 from tenants.context import acting_as
 from tests.knowledge import corpus
 
-PAGE = {"title": "Returns", "content": "You may return a hub within 60 days of delivery.", "external_id": "returns"}
+PAGE = {
+    "title": "Returns",
+    "content": "You may return a hub within 60 days of delivery.",
+    "external_id": "returns",
+}
 
 
 @pytest.fixture
@@ -38,7 +42,9 @@ def test_new_text_is_a_new_version_and_search_keeps_the_old_one_meanwhile(acme, 
 
 def test_other_fields_change_without_a_version(acme, returns):
     with acting_as(acme):
-        saved = save_document(**PAGE, category="orders", metadata={"url": "https://acme.com/r", "tags": ["a"]})
+        saved = save_document(
+            **PAGE, category="orders", metadata={"url": "https://acme.com/r", "tags": ["a"]}
+        )
         assert not saved.queued
         document = Document.objects.get()
         assert (document.category, document.url, document.latest) == ("orders", "https://acme.com/r", 1)

@@ -22,7 +22,9 @@ from tenants.models import DueWork
 from tests.knowledge import corpus
 from tests.knowledge.indexing import expected_postings, stored_postings
 
-LONG = "\n\n".join(f"## Part {n}\n\n" + f"The valve number {n} closes within {n} seconds. " * 14 for n in range(40))
+LONG = "\n\n".join(
+    f"## Part {n}\n\n" + f"The valve number {n} closes within {n} seconds. " * 14 for n in range(40)
+)
 
 
 @pytest.fixture
@@ -47,7 +49,12 @@ def test_a_document_becomes_chunks_with_vectors_and_words(acme):
     document = corpus.add(acme, title="Valves", content=LONG)
     with acting_as(acme):
         chunks = list(Chunk.objects.all())
-        assert (document.status, document.progress, document.version, document.language) == ("ready", 1.0, 1, "en")
+        assert (document.status, document.progress, document.version, document.language) == (
+            "ready",
+            1.0,
+            1,
+            "en",
+        )
         assert [chunk.position for chunk in chunks] == list(range(len(chunks)))
         assert ChunkEmbedding.objects.count() == len(chunks) > 20
         assert set(ChunkEmbedding.objects.values_list("embedding_model", flat=True)) == {"hashing"}
@@ -62,7 +69,9 @@ def test_each_batch_is_a_cost_event_and_unchanged_text_costs_nothing(acme):
         chunks = Chunk.objects.count()
         events = CostEvent.objects.all()
         assert len(events) == -(-chunks // ingest.BATCH)
-        assert {(event.service, event.feature, event.cost_usd) for event in events} == {("embedding", "ingest", 0)}
+        assert {(event.service, event.feature, event.cost_usd) for event in events} == {
+            ("embedding", "ingest", 0)
+        }
         save_document(title="Valves", content=LONG, external_id="v")
     assert ingest.ingest(corpus.ref(acme), document.pk) is False
     with acting_as(acme):
@@ -111,7 +120,9 @@ def test_a_second_worker_leaves_a_document_in_work_alone(acme):
     assert ingest.ingest(corpus.ref(acme), document.pk) is True
 
 
-def test_a_document_whose_worker_died_is_sent_again(acme, bolt, monkeypatch, django_capture_on_commit_callbacks):
+def test_a_document_whose_worker_died_is_sent_again(
+    acme, bolt, monkeypatch, django_capture_on_commit_callbacks
+):
     sent = []
     monkeypatch.setattr(ingest, "_send", lambda tenant, key: sent.append((tenant.id, key)))
     document = waiting(acme)
@@ -203,7 +214,9 @@ def test_documents_of_one_tenant_processed_at_once_keep_the_index_exact(acme, bo
     def work(part):
         try:
             for number in range(4):
-                corpus.add(acme, title=f"Page {part}", content=f"{LONG}\n\nEdition {number}", external_id=f"p{part}")
+                corpus.add(
+                    acme, title=f"Page {part}", content=f"{LONG}\n\nEdition {number}", external_id=f"p{part}"
+                )
             if part == 0:
                 with acting_as(acme):
                     delete_document(Document.objects.get(external_id="p0").pk)

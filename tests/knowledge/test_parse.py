@@ -10,7 +10,8 @@ from knowledge.parse import parse
 
 PAGE = """<!doctype html><html><head><title>T</title><style>p{color:red}</style></head><body>
 <nav>Home | Shop</nav><h1>Returns <em>made easy</em></h1>
-<p>You may return <b>anything</b>, see <a href="https://acme.com/r">the form</a> or <a href="javascript:x()">this</a>.</p>
+<p>You may return <b>anything</b>, see <a href="https://acme.com/r">the form</a>
+or <a href="javascript:x()">this</a>.</p>
 <ul><li>within 60 days<li><p>complete</p><ol><li>box<li>cable</ol></ul>
 <table><tr><th>Country</th><th>Cost</th></tr><tr><td><p>NL</p></td><td>0<br>EUR</td></tr></table>
 <pre>line one
@@ -21,7 +22,9 @@ PAGE = """<!doctype html><html><head><title>T</title><style>p{color:red}</style>
 
 def test_a_web_page_becomes_markdown():
     text = parse(PAGE).text
-    assert text.startswith("# Returns *made easy*\n\nYou may return **anything**, see [the form](https://acme.com/r) or this.")
+    assert text.startswith(
+        "# Returns *made easy*\n\nYou may return **anything**, see [the form](https://acme.com/r) or this."
+    )
     assert "- within 60 days\n- complete" in text
     assert "  1. box\n  2. cable" in text
     assert "| Country | Cost |\n| --- | --- |\n| NL | 0 EUR |" in text
@@ -46,7 +49,9 @@ def test_text_in_angle_brackets_is_not_taken_for_a_page():
     assert parse("Use <region> and 1 < 2 > 0.").text == "Use <region> and 1 < 2 > 0."
 
 
-@pytest.mark.parametrize("content", ["", " \n\t", "\x00\x01", "***", "<html><script>x=1</script></html>", "<!-- hi -->"])
+@pytest.mark.parametrize(
+    "content", ["", " \n\t", "\x00\x01", "***", "<html><script>x=1</script></html>", "<!-- hi -->"]
+)
 def test_a_document_without_text_is_refused(content):
     with pytest.raises(InvalidInput) as refused:
         parse(content)

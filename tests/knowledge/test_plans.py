@@ -1,15 +1,15 @@
-"""The search statement's plan, as the application's role under row-level security: it must enter every table by an index
-that starts with the tenant, whatever the size of the tables, and read the vectors' codes from the index alone."""
+"""The search statement's plan, as the application's role under row-level security: it enters every table by an index
+that starts with the tenant, however large the tables are, and reads the vectors' codes from the index alone."""
 
 import json
 
 import psycopg
 import pytest
-from config import env
 from django.conf import settings
 from django.db import connection
 
 from ai.embedding import embedder, wait_for
+from config import env
 from knowledge import search
 from knowledge.models import Document
 from knowledge.statements import FOLDER, statement
@@ -24,14 +24,23 @@ MANY = 1_500
 def crowded(transactional_db, acme, bolt):
     """Bolt's chunks outnumber acme's a hundred to one; the planner knows, and the visibility map is set."""
     corpus.add(acme, title="Reset", content="How to reset the hub. " * 30)
-    corpus.add(bolt, title="Many", content="\n\n".join(f"# Part {n}\n\n{'Reset the hub again. ' * 32}" for n in range(MANY)))
+    corpus.add(
+        bolt,
+        title="Many",
+        content="\n\n".join(f"# Part {n}\n\n{'Reset the hub again. ' * 32}" for n in range(MANY)),
+    )
     with acting_as(bolt):
         Document.objects.bulk_create([Document(title=f"Page {n}") for n in range(MANY)])
     with psycopg.connect(
         services.url(env.SUPERUSER_ROLE, settings.DATABASES["default"]["NAME"]), autocommit=True
     ) as owner:
         owner.execute("SET search_path = pool, public")
-        for table in ("knowledge_chunks", "knowledge_documents", "knowledge_postings", "chunk_embeddings_default"):
+        for table in (
+            "knowledge_chunks",
+            "knowledge_documents",
+            "knowledge_postings",
+            "chunk_embeddings_default",
+        ):
             owner.execute(f"VACUUM ANALYZE {table}")
     return acme
 
@@ -73,14 +82,15 @@ def test_words_are_looked_up_by_tenant_and_lexeme(crowded):
 
 
 def test_codes_are_read_from_the_index_alone(crowded, bolt):
-    for tenant in (crowded, bolt):
-        (codes,) = [
-            node for node in explained(tenant, "reset the hub") if node["Node Type"] == "Index Only Scan"
-        ]
-        assert "codes" in codes["Index Name"] or "embedding_model" in codes["Index Name"]
-        assert "tenant_id" in codes["Index Cond"]
-        # A page that a vacuum could not mark yet may be looked at; one row in a hundred would be a broken index.
-        assert codes["Heap Fetches"] <= 1 + codes["Actual Rows"] / 100
+    (codes,) = [
+        node
+        for node in explained(bolt, "reset the hub")
+        if node["Node Type"] == "Index Only Scan" and node["Relation Name"] == "chunk_embeddings_default"
+    ]
+    assert "tenant_id" in codes["Index Cond"]
+    assert codes["Actual Rows"] > MANY / 2
+    # A page that a vacuum could not mark yet may be looked at; one row in a hundred would be a broken index.
+    assert codes["Heap Fetches"] <= codes["Actual Rows"] / 100
 
 
 def test_a_small_tenant_reads_nothing_of_a_large_one(crowded):

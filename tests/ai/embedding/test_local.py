@@ -32,7 +32,10 @@ async def test_vectors_are_unit_length_and_padded_with_zeros(embedder):
 
 async def test_meaning_counts_more_than_words(embedder):
     asked, near, far = await vectors(
-        embedder, "How can I get my money back?", "Refunds are paid within five days.", "Money is made of paper."
+        embedder,
+        "How can I get my money back?",
+        "Refunds are paid within five days.",
+        "Money is made of paper.",
     )
     assert asked @ near > asked @ far
 
@@ -99,7 +102,9 @@ def test_two_processes_build_the_graph_once(tmp_path):
         "from ai.embedding import local; print(local.graph_file())"
     )
     command = [sys.executable, "-c", script]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment()) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment()) for _ in range(2)
+    ]
     paths = {process.communicate(timeout=60)[0].strip() for process in both}
     assert [process.returncode for process in both] == [0, 0]
     assert len(paths) == 1

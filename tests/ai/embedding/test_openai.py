@@ -102,7 +102,12 @@ async def test_nothing_is_sent_for_no_texts(server):
 
 @pytest.mark.parametrize(
     ("status", "code", "retryable"),
-    [(401, "unauthorized", False), (429, "rate_limited", True), (500, "unavailable", True), (400, "refused", False)],
+    [
+        (401, "unauthorized", False),
+        (429, "rate_limited", True),
+        (500, "unavailable", True),
+        (400, "refused", False),
+    ],
 )
 async def test_failures_say_what_they_are(server, status, code, retryable):
     server.status, server.headers = status, {"Retry-After": "3"}
