@@ -21,7 +21,7 @@ from uuid import uuid4
 ROOT = Path(__file__).resolve().parents[1]
 FULL = os.environ.get("BENCH_FULL") == "1"
 SMALL, LARGE, NEW = (1_000_000, 10_000_000, 100_000) if FULL else (40_000, 400_000, 20_000)
-SECONDS = 10.0 if FULL else 3.0
+SECONDS = 10.0 if FULL else 2.0
 
 
 class Row(NamedTuple):
@@ -95,7 +95,8 @@ FILL = """
     INSERT INTO {table} (id, tenant_id, service, provider, model, feature, input_tokens, output_tokens, tokens_used,
                          latency_ms, cost_usd, idempotency_key, timestamp)
     SELECT uuidv7(), %(tenant)s, 'llm', 'openai', 'model-' || n %% 5, 'feature-' || n %% 3, 800, 200, 1000, n %% 900,
-           (n %% 1000) / 100000.0, %(batch)s || ':' || n, now() - CASE WHEN n %% 50 = 0 THEN n %% 43200 ELSE n %% 180 END * interval '1 minute'
+           (n %% 1000) / 100000.0, %(batch)s || ':' || n,
+           now() - CASE WHEN n %% 50 = 0 THEN n %% 43200 ELSE n %% 180 END * interval '1 minute'
     FROM generate_series(1, %(count)s) AS n
 """
 GROUP_BY = """
@@ -184,7 +185,7 @@ def _insert_ratio(owner) -> float:  # type: ignore[no-untyped-def]
         database.execute("ALTER TABLE pool.twin_without DROP COLUMN xid")
     # The least of several, since another program's load only ever adds.
     with_it, without = zip(
-        *((fill(owner, NEW, "twin_with"), fill(owner, NEW, "twin_without")) for _ in range(7))
+        *((fill(owner, NEW, "twin_with"), fill(owner, NEW, "twin_without")) for _ in range(7)), strict=True
     )
     with superuser() as database:
         database.execute("DROP TABLE pool.twin_with, pool.twin_without")
@@ -262,8 +263,11 @@ def hard_cap_rows() -> list[Row]:
         budget = Budget.objects.create(limit_usd=Decimal(1_000_000), hard_cap=True)
     rows = []
     for clients, bound in ((8, 0.4), (32, 0.25)):
-        reference = per_second("update", owner.pk, clients)
-        pairs = per_second("pair", owner.pk, clients)
+        # By turns, and the best of each, since another program's load only ever takes away.
+        rounds = [
+            (per_second("update", owner.pk, clients), per_second("pair", owner.pk, clients)) for _ in range(3)
+        ]
+        reference, pairs = (max(column) for column in zip(*rounds, strict=True))
         rows.append(
             Row(
                 f"hard cap: reserve and settle, of one UPDATE of the row, {clients} clients",

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from kernel.money import MAX_DIGITS, PLACES
+from tenants.context import current_tenant_id
 from tenants.ownership import Identified, Now, SameTenantForeignKey, TenantOwned, jsonb_default
 
 
@@ -113,15 +114,8 @@ class CostEvent(TenantOwned):
     latency_ms = models.IntegerField(null=True)
     cost_usd = MoneyField(null=True)
     verified_cost_usd = MoneyField(null=True)
-    # No key in the database: a foreign key would check past row-level security, and only `record` writes this.
-    price = models.ForeignKey(
-        "billing.ModelPrice",
-        on_delete=models.DO_NOTHING,
-        null=True,
-        db_constraint=False,
-        db_index=False,
-        related_name="+",
-    )
+    # The ModelPrice it was reckoned by. Not a foreign key: that would be checked past row-level security.
+    price_id = models.UUIDField(null=True)
     estimated = models.BooleanField(default=False, db_default=False)
     is_cache_hit = models.BooleanField(default=False, db_default=False)
     corrects = SameTenantForeignKey(
@@ -345,6 +339,16 @@ class BudgetHold(TenantOwned):
 
     updated_at = None  # type: ignore[assignment]  # how Django drops an inherited field
 
+    # The key to the budget names the tenant already, and answers at once need not all lock the tenant's row for it.
+    tenant = models.ForeignKey(
+        "tenants.Tenant",
+        on_delete=models.CASCADE,
+        default=current_tenant_id,
+        editable=False,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
     budget = SameTenantForeignKey(Budget, related_name="holds")
     purpose_id = models.UUIDField()
     amount = MoneyField()
@@ -352,7 +356,6 @@ class BudgetHold(TenantOwned):
 
     class Meta(TenantOwned.Meta):
         db_table = "budget_holds"
-        indexes = [models.Index(fields=["tenant", "budget", "expires_at"], name="budget_holds_by_expiry")]
         constraints = [
             *TenantOwned.Meta.constraints,
             models.UniqueConstraint(fields=["tenant", "purpose_id", "budget"], name="budget_holds_once"),

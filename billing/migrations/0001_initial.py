@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('amount', billing.costs.models.MoneyField(decimal_places=10, max_digits=18)),
                 ('expires_at', models.DateTimeField()),
                 ('budget', tenants.ownership.SameTenantForeignKey(database_action='CASCADE', db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='holds', to='billing.budget')),
-                ('tenant', models.ForeignKey(db_index=False, default=tenants.context.current_tenant_id, editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=tenants.context.current_tenant_id, editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
                 'db_table': 'budget_holds',
@@ -147,7 +147,7 @@ class Migration(migrations.Migration):
                 ('message', tenants.ownership.SameTenantForeignKey(database_action='SET NULL', db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='cost_events', to='widgets.message')),
                 ('session', tenants.ownership.SameTenantForeignKey(database_action='SET NULL', db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='cost_events', to='widgets.session')),
                 ('tenant', models.ForeignKey(db_index=False, default=tenants.context.current_tenant_id, editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
-                ('price', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='billing.modelprice')),
+                ('price_id', models.UUIDField(null=True)),
             ],
             options={
                 'db_table': 'cost_events',
@@ -196,10 +196,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='budget',
             constraint=models.CheckConstraint(condition=models.Q(('reserved__gte', 0)), name='budgets_reserved_not_negative'),
-        ),
-        migrations.AddIndex(
-            model_name='budgethold',
-            index=models.Index(fields=['tenant', 'budget', 'expires_at'], name='budget_holds_by_expiry'),
         ),
         migrations.AddConstraint(
             model_name='budgethold',
