@@ -35,6 +35,9 @@ def crowded(transactional_db, acme, bolt):
         services.url(env.SUPERUSER_ROLE, settings.DATABASES["default"]["NAME"]), autocommit=True
     ) as owner:
         owner.execute("SET search_path = pool, public")
+        # The test server commits asynchronously, and a vacuum marks only pages whose commits have reached the log.
+        owner.execute("SET synchronous_commit = on")
+        owner.execute("SELECT pg_current_xact_id()")
         for table in (
             "knowledge_chunks",
             "knowledge_documents",
