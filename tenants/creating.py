@@ -1,9 +1,9 @@
 """How a tenant and its people come to be."""
 
 from django.contrib.auth.hashers import make_password
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
-from kernel.errors import Conflict
+from kernel.errors import Conflict, InvalidInput
 from tenants.context import TenantRef, acting_as, require_tenant
 from tenants.directory import claim
 from tenants.models import POOL_SCHEMA, KeyKind, Plan, Tenant, TenantStatus, User
@@ -18,10 +18,13 @@ def create_tenant(
     schema_name: str = POOL_SCHEMA,
     settings: dict[str, object] | None = None,
 ) -> Tenant:
-    """A new, active tenant: one INSERT and its directory keys, no DDL. Raises Conflict when the slug is taken.
+    """A new, active tenant: one INSERT and its directory keys, no DDL.
 
-    A dedicated schema must exist already (`manage.py migrate_schemas --schema NAME` makes it).
+    Raises Conflict when the slug is taken, InvalidInput where `schema_name` holds no tenant tables: a dedicated schema
+    is made first (`manage.py migrate_schemas --schema NAME`).
     """
+    if not _holds_tenants(schema_name):
+        raise InvalidInput.of("schema_name", f"there is no schema {schema_name} with a tenant's tables")
     tenant = Tenant(
         name=name,
         slug=slug,
@@ -49,3 +52,12 @@ def create_user(email: str, password: str, *, name: str = "", role: Role = Role.
     return User.objects.create(
         email=email, password=make_password(password), name=name, role=role, tenant_id=require_tenant().id
     )
+
+
+def _holds_tenants(schema_name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'sessions')",
+            [schema_name],
+        )
+        return bool(cursor.fetchone()[0])

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from kernel.ids import uuid7
 from tenants import due_work
+from tenants.context import require_tenant
+from tenants.models import User
 from widgets.chat import messages
-from widgets.chat.messages import MessageObject
+from widgets.chat.messages import Citation, MessageObject
 from widgets.chat.visiting import Guest
 from widgets.models import (
     AnswerRun,
@@ -30,6 +33,7 @@ from widgets.models import (
     SessionStatus,
     Visitor,
 )
+from widgets.statements import statement
 
 CONTINUES_FOR: Final = timedelta(hours=24)
 TURNS_REMEMBERED: Final = 8
@@ -80,26 +84,8 @@ def ask(
 ) -> Asked:
     """Commit a visitor's message and promise its answer; the same `client_id` again changes nothing.
 
-    The visitor and the session get their rows here, with the first message. Two tabs may both find none: the unique
-    index lets one of them make it and the other finds it on its second try.
+    The visitor and the session get their rows here, with the first message.
     """
-    for last_try in (False, True):
-        try:
-            with transaction.atomic():
-                return _ask(guest, client_id, content, attachments, metadata or {})
-        except IntegrityError:
-            if last_try:
-                raise
-    raise AssertionError("unreachable")
-
-
-def _ask(
-    guest: Guest,
-    client_id: uuid.UUID,
-    content: str,
-    attachments: Sequence[dict[str, Any]],
-    metadata: dict[str, Any],
-) -> Asked:
     session = open_session(guest, lock=True)
     known = _already_said(guest, client_id)
     if known is not None:
@@ -108,47 +94,77 @@ def _ask(
         end_session(session, "idle")
         session = None
     if session is None:
-        session = _new_session(guest, metadata)
+        session = _new_session(guest, metadata or {})
+        known = _already_said(guest, client_id)
+        if known is not None:
+            return known
     message = say(session, MessageRole.USER, content, client_id=client_id, attachments=list(attachments))
-    run = promise_answer(session, message.seq, content, client_id)
-    return Asked(message.id, message.seq, session.pk, session.status, as_object(message), run)
+    run = promise_answer(session, message["seq"], content, client_id)
+    return Asked(uuid.UUID(message["id"]), message["seq"], session.pk, session.status, message, run)
 
 
-def say(session: Session, role: MessageRole, content: str, **fields: Any) -> Message:
-    """Append a message to a session whose row is locked (`select_for_update`) by this transaction."""
-    session.last_seq += 1
-    session.last_message_at = timezone.now()
-    message = Message(
-        session_id=session.pk,
-        seq=session.last_seq,
-        role=role,
-        content=content,
-        timestamp=session.last_message_at,
-        **fields,
-    )
-    message.save(force_insert=True)
-    Session.objects.filter(pk=session.pk).update(
-        last_seq=session.last_seq, last_message_at=session.last_message_at, updated_at=session.last_message_at
-    )
-    return message
+def say(
+    session: Session,
+    role: MessageRole,
+    content: str,
+    *,
+    id: uuid.UUID | None = None,
+    author: User | None = None,
+    client_id: uuid.UUID | None = None,
+    attachments: Sequence[dict[str, Any]] = (),
+    citations: Sequence[Citation] = (),
+    status: MessageStatus = MessageStatus.COMPLETE,
+    metadata: dict[str, Any] | None = None,
+) -> MessageObject:
+    """Append a message to a session, numbered under its row lock; the message as its visitor sees it."""
+    row: dict[str, Any] = {
+        "id": id or uuid7(),
+        "session_id": session.pk,
+        "role": role.value,
+        "author_id": author.pk if author else None,
+        "author__name": author.name if author else None,
+        "author__avatar_url": author.avatar_url if author else None,
+        "content": content,
+        "attachments": list(attachments),
+        "citations": list(citations),
+        "status": status.value,
+        "client_id": client_id,
+        "metadata": metadata or {},
+    }
+    values: dict[str, Any] = {
+        **{name: row[name] for name in ("id", "role", "content", "status", "client_id")},
+        **{name: Jsonb(row[name]) for name in ("attachments", "citations", "metadata")},
+        "tenant": require_tenant().id,
+        "session": session.pk,
+        "author": row["author_id"],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement("say"), values)
+        row["seq"], row["timestamp"] = cursor.fetchone()
+    session.last_seq, session.last_message_at = row["seq"], row["timestamp"]
+    return messages.as_message_object(row, for_visitor=True)
 
 
 def promise_answer(session: Session, seq: int, question: str, client_id: uuid.UUID | None) -> Run | None:
     """Promise an answer to message `seq` of a locked session; None where a person answers or an answer is running."""
-    if session.status != SessionStatus.AI or running(session.pk) is not None:
+    if session.status != SessionStatus.AI:
         return None
     run = Run(uuid7(), session.pk, uuid7(), seq, question, client_id, _turns_before(session, seq))
-    lease_until = timezone.now() + LEASE
-    AnswerRun(
-        id=run.id,
-        session_id=session.pk,
-        message_id=run.message_id,
-        question_seq=seq,
-        process=PROCESS,
-        lease_until=lease_until,
-    ).save(force_insert=True)
-    due_work.promise(ANSWER_DUE, run.id, lease_until)
-    return run
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement("promise_answer"),
+            {
+                "id": run.id,
+                "tenant": require_tenant().id,
+                "session": session.pk,
+                "message": run.message_id,
+                "seq": seq,
+                "process": PROCESS,
+                "lease_until": timezone.now() + LEASE,
+                "kind": ANSWER_DUE,
+            },
+        )
+        return run if cursor.fetchone() else None
 
 
 def next_unanswered(session_id: uuid.UUID) -> Run | None:
@@ -200,7 +216,7 @@ def resumable_session(guest: Guest, at: datetime | None = None) -> Session | Non
     return session if session and session.last_message_at >= moment - CONTINUES_FOR else None
 
 
-def end_session(session: Session, reason: str) -> Message:
+def end_session(session: Session, reason: str) -> MessageObject:
     """End a locked session; its last message says so."""
     ended = say(session, MessageRole.SYSTEM, "", metadata={"event": "ended", "reason": reason})
     session.status = SessionStatus.ENDED
@@ -236,30 +252,41 @@ def _already_said(guest: Guest, client_id: uuid.UUID) -> Asked | None:
 
 
 def _new_session(guest: Guest, metadata: dict[str, Any]) -> Session:
-    identity = guest.identity
+    """The visitor's row and a new session. Two tabs may both find no session and make one: the unique index lets one
+    of them, and the other takes that one, once it is committed."""
+    try:
+        with transaction.atomic():
+            visitor = _visitor(guest)
+            session = Session(
+                widget_id=guest.widget_id,
+                visitor_id=visitor.pk,
+                metadata=metadata,
+                last_message_at=timezone.now(),
+            )
+            session.save(force_insert=True)
+            return session
+    except IntegrityError:
+        theirs = open_session(guest, lock=True)
+        if theirs is None:
+            raise
+        return theirs
+
+
+def _visitor(guest: Guest) -> Visitor:
     columns: dict[str, Any] = {"last_seen_at": timezone.now()}
+    identity = guest.identity
     if identity:
         columns |= {
             "external_id": identity.external_id,
             "verified": True,
             "email": identity.email,
             "name": identity.name,
+            "attributes": identity.attributes or {},
         }
-        columns["attributes"] = identity.attributes or {}
     visitor, _ = Visitor.objects.update_or_create(
         pk=guest.visitor_id, defaults=columns, create_defaults={**columns, "widget_id": guest.widget_id}
     )
-    session = Session(
-        widget_id=guest.widget_id, visitor_id=visitor.pk, metadata=metadata, last_message_at=timezone.now()
-    )
-    session.save(force_insert=True)
-    return session
-
-
-def as_object(message: Message) -> MessageObject:
-    """A message just committed, as its visitor sees it."""
-    row = {name: getattr(message, name, None) for name in messages.FIELDS}
-    return messages.as_message_object(row, for_visitor=True)
+    return visitor
 
 
 def lock(session_id: uuid.UUID) -> Session | None:

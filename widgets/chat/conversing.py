@@ -242,7 +242,7 @@ def end_by_visitor(session_id: uuid.UUID) -> MessageObject:
     session = asking.lock(session_id)
     if session is None or not session.is_open:
         raise NotFound("the session has ended")
-    return asking.as_object(asking.end_session(session, "visitor"))
+    return asking.end_session(session, "visitor")
 
 
 def _running_id(run: AnswerRun | None) -> uuid.UUID | None:

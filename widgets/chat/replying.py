@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
+
 from billing.costs import budgets, ledger
 from billing.costs.ledger import NewCostEvent
-from tenants import due_work
-from widgets.chat.asking import ANSWER_DUE, Run, as_object, lock, next_unanswered, say
+from widgets.chat.asking import ANSWER_DUE, Run, lock, next_unanswered, say
 from widgets.chat.messages import Citation, MessageObject
 from widgets.models import AnswerRun, MessageRole, MessageStatus, RunStatus
+from widgets.statements import statement
 
 
 @dataclass(slots=True)
@@ -59,14 +61,18 @@ def reply(run: Run, draft: Draft, *, go_on: bool = True) -> Replied:
         status=draft.status,
         metadata=draft.metadata,
     )
-    ended = RunStatus.DONE if draft.status == MessageStatus.COMPLETE else RunStatus.INTERRUPTED
-    AnswerRun.objects.filter(pk=run.id).update(status=ended)
-    due_work.keep(ANSWER_DUE, run.id)
+    end_run(run.id, RunStatus.DONE if draft.status == MessageStatus.COMPLETE else RunStatus.INTERRUPTED)
     # Whatever was said while this answer ran has a seq between the question's and ours.
-    waiting = message.seq > run.question_seq + 1
-    return Replied(as_object(message), next_unanswered(session.pk) if waiting and go_on else None)
+    waiting = message["seq"] > run.question_seq + 1
+    return Replied(message, next_unanswered(session.pk) if waiting and go_on else None)
 
 
 def still_running(run_id: uuid.UUID) -> bool:
     """Whether nobody has ended the run; its session must be locked."""
     return AnswerRun.objects.filter(pk=run_id, status=RunStatus.RUNNING).exists()
+
+
+def end_run(run_id: uuid.UUID, status: RunStatus) -> None:
+    """End a run and the promise to look after it."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement("end_run"), {"id": run_id, "status": status.value, "kind": ANSWER_DUE})

@@ -17,7 +17,7 @@ from widgets.headless.answers import Question, answer_frames, answer_once
 from widgets.representing import CitationFields
 
 
-class TurnFields(StrictSerializer):
+class EarlierTurnFields(StrictSerializer):
     """What was said before."""
 
     role = serializers.ChoiceField(choices=["user", "assistant"])
@@ -28,7 +28,7 @@ class AskFields(StrictSerializer):
     """A question; `history` oldest first, of which the last turns are read."""
 
     question = Text(max_length=MAX_CONTENT)
-    history = serializers.ListField(child=TurnFields(), required=False, max_length=100)
+    history = serializers.ListField(child=EarlierTurnFields(), required=False, max_length=100)
     personality = serializers.UUIDField(required=False, allow_null=True)
     stream = serializers.BooleanField(required=False, default=False)
 

@@ -1,10 +1,10 @@
-"""Django's settings, read from the environment (product.md section 2). `config.env` checks every value and names a wrong one."""
+"""Django's settings, read from the environment. `config.env` checks every value and names a wrong one."""
 
 from pathlib import Path
 
 from celery.schedules import schedule
 
-from config import env
+from config import env, providers
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 FRONTDESK_HOME = env.home()
@@ -12,9 +12,9 @@ FRONTDESK_HOME = env.home()
 # Where we listen and what we are called.
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.integer("PORT", 8000, 1, 65535)
-BASE_URL = env.url("BASE_URL", f"http://{'127.0.0.1' if HOST in ('0.0.0.0', '::') else HOST}:{PORT}").rstrip(
-    "/"
-)  # noqa: S104 - compared, not bound
+# Whoever listens on every address is reached on this machine by its own.
+REACHED_AT = "127.0.0.1" if HOST in ("0.0.0.0", "::") else HOST  # noqa: S104 - compared, not bound
+BASE_URL = env.url("BASE_URL", f"http://{REACHED_AT}:{PORT}").rstrip("/")
 ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]")))
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 RATE_LIMITS = env.choice("RATE_LIMITS", ("on", "off"), "on") == "on"
@@ -123,6 +123,8 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATIC_ROOT = FRONTDESK_HOME / "static"
+# Empty: static files are found in the apps. whitenoise wants the directory to be there all the same.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True, mode=0o700)
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 SILENCED_SYSTEM_CHECKS: list[str] = []
@@ -157,6 +159,7 @@ OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.url("OPENAI_BASE_URL", "https://api.openai.com/v1").rstrip("/")
 ANTHROPIC_API_KEY = env.secret("ANTHROPIC_API_KEY")
 ANTHROPIC_BASE_URL = env.url("ANTHROPIC_BASE_URL", "https://api.anthropic.com").rstrip("/")
+providers.check(LLM_MODEL, EMBEDDING_MODEL)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

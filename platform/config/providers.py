@@ -1,0 +1,30 @@
+"""Are the models that the settings name usable? Asked at the start, so that the first visitor does not find out."""
+
+from config import env
+from config.readers import ConfigurationError
+
+# Each provider's key, and the address of its own that needs none (a server of one's own may).
+KEYS = {
+    "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+}
+CHAT = ("openai", "anthropic")
+EMBEDDING = ("openai",)
+
+
+def check(chat: str, embedding: str) -> None:
+    """Raise ConfigurationError for a name that is no model, or a provider with neither key nor own address."""
+    _check("LLM_MODEL", chat, "offline", CHAT)
+    _check("EMBEDDING_MODEL", embedding, "local", EMBEDDING)
+
+
+def _check(setting: str, value: str, built_in: str, providers: tuple[str, ...]) -> None:
+    provider, _, model = value.partition(":")
+    if value == built_in:
+        return
+    if provider not in providers or not model:
+        allowed = " or ".join(f"{name}:MODEL" for name in providers)
+        raise ConfigurationError(f"{setting} is {value!r}: it must be {built_in}, {allowed}.")
+    key, address = KEYS[provider]
+    if not env.secret(key) and not env.url(address):
+        raise ConfigurationError(f"{setting} is {value!r}, and {key} is not set: that provider needs one.")

@@ -1,0 +1,10 @@
+"""The statements of widgets/sql, by name."""
+
+from pathlib import Path
+from typing import Final
+
+from kernel.statements import statements_in
+
+FOLDER: Final = Path(__file__).resolve().parent / "sql"
+
+statement = statements_in(FOLDER)
