@@ -5,9 +5,10 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.hashers import check_password, make_password
+from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -20,6 +21,12 @@ from tenants.sessions import TENANT_KEY
 KEY_PREFIX: Final = "fd_sk_"
 SHOWN_CHARACTERS: Final = len(KEY_PREFIX) + 6
 LAST_USED_EVERY: Final = timedelta(minutes=1)
+
+LIVE_KEY: Final = """
+    SELECT id, scopes, coalesce(last_used_at < %s, true)
+    FROM public.api_keys
+    WHERE key_hash = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+"""
 
 AREAS: Final = ("knowledge", "widgets", "conversations", "billing", "account")
 SCOPES: Final = ("read", "write", *(f"{area}:{verb}" for area in AREAS for verb in ("read", "write")))
@@ -84,7 +91,14 @@ def issue_api_key(
     return key, secret
 
 
-def authenticate_api_key(secret: str) -> tuple[TenantRef, ApiKey] | None:
+class LiveKey(NamedTuple):
+    """An API key that opens something, as far as a door needs to know it."""
+
+    id: uuid.UUID
+    scopes: frozenset[str]
+
+
+def authenticate_api_key(secret: str) -> tuple[TenantRef, LiveKey] | None:
     """Whose key this is, or None when it is unknown, expired or revoked. Notes its use, at most once a minute."""
     if not secret.startswith(KEY_PREFIX):
         return None
@@ -92,14 +106,16 @@ def authenticate_api_key(secret: str) -> tuple[TenantRef, ApiKey] | None:
     tenant = resolve_tenant(KeyKind.API_KEY, key_hash)
     if tenant is None:
         return None
-    with acting_as(tenant):
-        key = ApiKey.objects.filter(key_hash=key_hash, revoked_at=None).first()
-        moment = timezone.now()
-        if key is None or (key.expires_at and key.expires_at <= moment):
+    with acting_as(tenant), connection.cursor() as cursor:
+        # Plain SQL: every request passes here, and an instance of the model cost a third of a whole list's CPU.
+        cursor.execute(LIVE_KEY, [timezone.now() - LAST_USED_EVERY, key_hash])
+        row = cursor.fetchone()
+        if row is None:
             return None
-        if key.last_used_at is None or moment - key.last_used_at > LAST_USED_EVERY:
-            ApiKey.objects.filter(pk=key.pk).update(last_used_at=moment)
-        return tenant, key
+        identifier, scopes, is_stale = row
+        if is_stale:
+            ApiKey.objects.filter(pk=identifier).update(last_used_at=timezone.now())
+        return tenant, LiveKey(identifier, frozenset(scopes))
 
 
 def revoke_api_key(key_id: uuid.UUID) -> None:

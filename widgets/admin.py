@@ -86,8 +86,9 @@ class WidgetForm(DeedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "personality" in self.fields:
-            self.fields["personality"].empty_label = "the default one"
+        personality = self.fields.get("personality")
+        if isinstance(personality, forms.ModelChoiceField):
+            personality.empty_label = "the default one"
         for key, value in complete(self.instance.settings).items():
             if key in self.fields:
                 self.initial.setdefault(key, value)

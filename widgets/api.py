@@ -134,8 +134,10 @@ class Sessions(TenantView):
     )
     def get(self, request: Request) -> Response:
         """List conversations, newest first."""
-        rows = Session.objects.filter(**_session_filters(request)).values(*SESSION_COLUMNS)
-        return newest_first(request, rows, by=("created_at", "id"), as_object=_session_object)
+        rows = Session.objects.filter(**_session_filters(request))
+        return newest_first(
+            request, rows, by=("created_at", "id"), columns=SESSION_COLUMNS, as_object=_session_object
+        )
 
 
 class OneSession(TenantView):
@@ -165,8 +167,8 @@ class Messages(TenantView):
     )
     def get(self, request: Request, id: uuid.UUID) -> Response:
         """List the messages of a conversation, newest first."""
-        rows = Message.objects.filter(session_id=id).values(*MESSAGE_COLUMNS)
-        page = newest_first(request, rows, by=("seq",), as_object=_message_object)
+        rows = Message.objects.filter(session_id=id)
+        page = newest_first(request, rows, by=("seq",), columns=MESSAGE_COLUMNS, as_object=_message_object)
         if not page.data["results"]:
             found(Session.objects.all(), id)  # nothing said yet is not the same as no such session
         return page

@@ -119,7 +119,7 @@ def _costs(request: HttpRequest) -> list[Figure]:
         .first()
     )
     if month["unpriced"]:
-        note = f"{month['unpriced']} calls without a price"
+        note = f"{month['unpriced']} without a price"
     else:
         note = f"of ${limit:,.2f} budgeted" if limit is not None else "no monthly budget"
     return [

@@ -6,8 +6,8 @@
 
         @extend_schema(operation_id="documents_list", parameters=PAGE_PARAMETERS, responses=page_of(DocumentFields))
         def get(self, request: Request) -> Response:
-            rows = Document.objects.values(*COLUMNS)         # a hot list: rows straight to orjson, no serializer
-            return newest_first(request, rows, as_object=as_document)
+            rows = Document.objects.all()                    # a hot list: columns straight to orjson, no serializer
+            return newest_first(request, rows, columns=COLUMNS, as_object=as_document)
 
         @extend_schema(operation_id="documents_create", request=DocumentFields, responses={202: DocumentFields})
         def post(self, request: Request) -> Response:
@@ -22,7 +22,7 @@
   own to document beside the usual ones.
 * `fields.StrictSerializer` and its fields: unknown fields are refused by name, read-only ones are ignored so that what
   was read can be sent back; a number is not a string.
-* `pagination.newest_first(request, queryset, by=("id",), as_object=None)`: one page as product.md section 4 says.
+* `pagination.newest_first(request, queryset, by=("id",), columns=None, as_object=None)`: one page of a list.
 * Raise `kernel.errors`; `problems.py` turns them into RFC 9457. Look rows up with `views.found(queryset, id)`: 404.
 
 Nothing is imported here: REST_FRAMEWORK names modules of this package while Django REST framework is being imported.

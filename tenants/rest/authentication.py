@@ -29,7 +29,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if found is None:
             raise AuthenticationFailed("This API key is unknown, expired or revoked.", code="bad_key")
         tenant, key = found
-        principal = Principal(tenant, key.scope_set, key.id)
+        principal = Principal(tenant, key.scopes, key.id)
         return principal, principal
 
     def authenticate_header(self, request: Request) -> str:

@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kernel.errors import InvalidInput
+from tenants.rest.rows import fetched
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 100
@@ -41,17 +42,20 @@ def newest_first(
     rows: QuerySet[Any, Any],
     *,
     by: Sequence[str] = ("id",),
+    columns: Sequence[str] | None = None,
     as_object: Callable[[Any], Any] | None = None,
 ) -> Response:
-    """One page of `rows` (objects or `.values()`) in descending order of `by`, one or two fields that tell rows apart.
+    """One page of `rows` in descending order of `by`, one or two fields that tell rows apart.
 
-    Raises InvalidInput for a limit or cursor that is not one.
+    With `columns` a row is a dict of them, read the quick way (`tenants.rest.rows`), for hot lists; else it is what the
+    query yields. Raises InvalidInput for a limit or cursor that is not one.
     """
     limit = _limit(request.query_params.get("limit"))
     cursor = request.query_params.get("cursor")
     if cursor is not None:
         rows = rows.filter(_before(by, _place(cursor, rows, by)))
-    page = list(rows.order_by(*(f"-{field}" for field in by))[: limit + 1])
+    rows = rows.order_by(*(f"-{field}" for field in by))[: limit + 1]
+    page = fetched(rows, columns) if columns else list(rows)
     following = _cursor(page[limit - 1], by) if len(page) > limit else None
     results = page[:limit]
     return Response(

@@ -267,11 +267,11 @@ class TestKeys:
         assert "no-store" in response["Cache-Control"]
         secret = re.search(r"fd_sk_[\w-]{40,}", response.content.decode()).group()
         found, key = authenticate_api_key(secret)
-        assert (found.id, key.scopes) == (acme.id, ["billing:write", "read"])
-        for path in (address(ApiKey), address(ApiKey, "change", key.pk)):
+        assert (found.id, key.scopes) == (acme.id, {"billing:write", "read"})
+        for path in (address(ApiKey), address(ApiKey, "change", key.id)):
             assert secret not in client.get(path).content.decode()
-        assert client.post(address(ApiKey, "change", key.pk), {"name": "Renamed"}).status_code == 302
-        assert client.post(address(ApiKey, "delete", key.pk), {"post": "yes"}).status_code == 302
+        assert client.post(address(ApiKey, "change", key.id), {"name": "Renamed"}).status_code == 302
+        assert client.post(address(ApiKey, "delete", key.id), {"post": "yes"}).status_code == 302
         assert authenticate_api_key(secret) is None
         assert "revoked" in client.get(address(ApiKey)).content.decode()
 
