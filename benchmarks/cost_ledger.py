@@ -1,7 +1,7 @@
 """The ledger's goals (goals.md: cost rollup, hard cap, cost event intake), each against its reference in the same run.
 
-`python -m benchmarks.cost_ledger` takes about a minute on a server of its own with durable commits; BENCH_FULL=1 runs
-the rollup at 1M and 10M events instead of 40k and 400k.
+On a server of its own with durable commits, as the application's role. Takes about a minute; at full size the rollup
+runs at 1M and 10M events instead of 40k and 400k.
 """
 
 import multiprocessing
@@ -18,20 +18,30 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
+from benchmarks.table import Row, figure, ratio
+
+TITLE = "cost ledger: rollup, hard cap, intake"
 ROOT = Path(__file__).resolve().parents[1]
-FULL = os.environ.get("BENCH_FULL") == "1"
-SMALL, LARGE, NEW = (1_000_000, 10_000_000, 100_000) if FULL else (40_000, 400_000, 20_000)
-SECONDS = 10.0 if FULL else 2.0
 
 
-class Row(NamedTuple):
-    """One line of the table: what was measured, as a multiple of its reference, and whether that meets the goal."""
+class Size(NamedTuple):
+    """How much is measured: events in the small and the large table, new ones to fold, seconds per count."""
 
-    goal: str
-    measured: str
-    ratio: float
-    bound: str
-    met: bool
+    small: int
+    large: int
+    new: int
+    seconds: float
+
+
+SMALL_RUN = Size(40_000, 400_000, 20_000, 2.0)
+FULL_RUN = Size(1_000_000, 10_000_000, 100_000, 10.0)
+
+
+def measure(full: bool) -> list[Row]:
+    """The rows of goals.md."""
+    size = FULL_RUN if full else SMALL_RUN
+    with stage():
+        return [*rollup_rows(size), *hard_cap_rows(size.seconds), *intake_rows()]
 
 
 @contextmanager
@@ -60,13 +70,6 @@ def stage() -> Iterator[None]:
         embedded.stop_redis(home)
         embedded.stop_postgres(home)
         shutil.rmtree(home, ignore_errors=True)
-
-
-def run() -> Iterator[Row]:
-    """Measure everything; the stage must be set."""
-    yield from rollup_rows()
-    yield from hard_cap_rows()
-    yield from intake_rows()
 
 
 def tenant(name: str):  # type: ignore[no-untyped-def]  # a model that exists only once Django is set up
@@ -144,52 +147,46 @@ def fold_new(owner, count: int) -> tuple[float, float]:  # type: ignore[no-untyp
     return min(folds), min(groups)
 
 
-def rollup_rows() -> list[Row]:
+def rollup_rows(size: Size) -> list[Row]:
     owner = tenant("rollup")
-    fill(owner, SMALL)
+    fill(owner, size.small)
     fold(owner)
     _analyze()
-    small, group = fold_new(owner, NEW)
-    fill(owner, LARGE - SMALL - 3 * NEW)
+    small, group = fold_new(owner, size.new)
+    fill(owner, size.large - size.small - 3 * size.new)
     fold(owner)
     _analyze()
-    large, _ = fold_new(owner, NEW)
-    inserted = _insert_ratio(owner)
+    large, _ = fold_new(owner, size.new)
+    with_xid, without = _inserts(owner, size.new)
+    each, fold_ms = 1e6 / size.new, 1000
     return [
-        Row(
-            f"cost rollup: cost per event at {LARGE:,} events, of {SMALL:,}",
-            f"{large / NEW * 1e6:.1f} and {small / NEW * 1e6:.1f} µs",
-            large / small,
-            "≤ 1.25",
-            large / small <= 1.25,
+        ratio(
+            f"rollup, per event of {size.large:,}, at {size.small:,}",
+            large * each,
+            small * each,
+            "µs",
+            1.25,
         ),
-        Row(
-            f"cost rollup: fold of {NEW:,} new events, of one GROUP BY over them",
-            f"{small * 1000:.0f} and {group * 1000:.0f} ms",
-            small / group,
-            "≤ 3",
-            small / group <= 3,
+        ratio(
+            f"rollup, fold of {size.new:,} events, of one GROUP BY", small * fold_ms, group * fold_ms, "ms", 3
         ),
-        Row(
-            "cost rollup: insert, of a table without it", f"{NEW:,} rows", inserted, "≤ 1.3", inserted <= 1.3
-        ),
+        ratio("rollup, insert, of a table without it", with_xid * each, without * each, "µs/row", 1.3),
     ]
 
 
-def _insert_ratio(owner) -> float:  # type: ignore[no-untyped-def]
-    """Inserting into cost_events against a twin that has all but the column xid and its index."""
+def _inserts(owner, count: int) -> tuple[float, float]:  # type: ignore[no-untyped-def]
+    """Seconds to insert into a twin of cost_events, and into one without the column xid and its index."""
     with superuser() as database:
         for name in ("twin_with", "twin_without"):
             database.execute(f"CREATE TABLE pool.{name} (LIKE pool.cost_events INCLUDING ALL)")
             database.execute(f"GRANT INSERT ON pool.{name} TO frontdesk_app")
         database.execute("ALTER TABLE pool.twin_without DROP COLUMN xid")
-    # The least of several, since another program's load only ever adds.
-    with_it, without = zip(
-        *((fill(owner, NEW, "twin_with"), fill(owner, NEW, "twin_without")) for _ in range(7)), strict=True
-    )
+    # By turns and the least of several, since another program's load only ever adds.
+    rounds = [(fill(owner, count, "twin_with"), fill(owner, count, "twin_without")) for _ in range(7)]
     with superuser() as database:
         database.execute("DROP TABLE pool.twin_with, pool.twin_without")
-    return min(with_it) / min(without)
+    with_xid, without = (min(column) for column in zip(*rounds, strict=True))
+    return with_xid, without
 
 
 def _analyze() -> None:
@@ -200,7 +197,7 @@ def _analyze() -> None:
 # Hard cap.
 
 
-def _client(kind: str, identifier: object, barrier, results) -> None:  # type: ignore[no-untyped-def]
+def _client(kind: str, identifier: object, seconds: float, barrier, results) -> None:  # type: ignore[no-untyped-def]
     """One client process: as many operations on the tenant's one budget as fit into the time."""
     import django
 
@@ -227,14 +224,14 @@ def _client(kind: str, identifier: object, barrier, results) -> None:  # type: i
     operation = {"update": update, "pair": pair}[kind]
     operation()
     barrier.wait(100)
-    done, until = 0, time.perf_counter() + SECONDS
+    done, until = 0, time.perf_counter() + seconds
     while time.perf_counter() < until:
         operation()
         done += 1
     results.put(done)
 
 
-def per_second(kind: str, identifier: object, clients: int) -> float:
+def per_second(kind: str, identifier: object, clients: int, seconds: float) -> float:
     from django.db import connection
 
     # The pool's threads would not survive the fork.
@@ -243,7 +240,7 @@ def per_second(kind: str, identifier: object, clients: int) -> float:
     context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(clients), context.Queue()
     workers = [
-        context.Process(target=_client, args=(kind, identifier, barrier, results), daemon=True)
+        context.Process(target=_client, args=(kind, identifier, seconds, barrier, results), daemon=True)
         for _ in range(clients)
     ]
     for worker in workers:
@@ -251,10 +248,10 @@ def per_second(kind: str, identifier: object, clients: int) -> float:
     total = sum(results.get(timeout=120) for _ in workers)
     for worker in workers:
         worker.join()
-    return float(total) / SECONDS
+    return float(total) / seconds
 
 
-def hard_cap_rows() -> list[Row]:
+def hard_cap_rows(seconds: float) -> list[Row]:
     from billing.models import Budget
     from tenants.context import acting_as
 
@@ -265,18 +262,11 @@ def hard_cap_rows() -> list[Row]:
     for clients, bound in ((8, 0.4), (32, 0.25)):
         # By turns, and the best of each, since another program's load only ever takes away.
         rounds = [
-            (per_second("update", owner.pk, clients), per_second("pair", owner.pk, clients)) for _ in range(3)
+            [per_second(kind, owner.pk, clients, seconds) for kind in ("pair", "update")] for _ in range(3)
         ]
-        reference, pairs = (max(column) for column in zip(*rounds, strict=True))
-        rows.append(
-            Row(
-                f"hard cap: reserve and settle, of one UPDATE of the row, {clients} clients",
-                f"{pairs:.0f} and {reference:.0f} /s",
-                pairs / reference,
-                f"≥ {bound}",
-                pairs / reference >= bound,
-            )
-        )
+        pairs, updates = (max(column) for column in zip(*rounds, strict=True))
+        what = f"hard cap, reserve and settle, of one UPDATE, {clients} clients"
+        rows.append(ratio(what, pairs, updates, "/s", bound, direction="at least"))
     with acting_as(owner):
         budget.refresh_from_db()
         assert budget.reserved == 0, "holds were lost"
@@ -316,11 +306,10 @@ def intake_rows() -> list[Row]:
     post(body())
     posted = min(timed(lambda: post(data)) for data in [body() for _ in range(batches)])  # noqa: B023 - called at once
     copied = min(timed(lambda: _copy(owner.pk)) for _ in range(batches))
-    ratio = copied / posted
-    rates = f"{1000 / posted:,.0f} and {1000 / copied:,.0f} rows/s"
+    rates = 1000 / posted, 1000 / copied
     return [
-        Row("cost event intake: array POST, of COPY", rates, ratio, "≥ 0.25", ratio >= 0.25),
-        _hot_path(owner),
+        ratio("cost events, array POST, of COPY", *rates, "rows/s", 0.25, direction="at least"),
+        figure("cost events, an answer's two, CPU", _hot_path(owner), "ms", 0.4),
     ]
 
 
@@ -341,8 +330,8 @@ def _copy(identifier: object) -> None:
             copy.write_row((*row, uuid4().hex))
 
 
-def _hot_path(owner) -> Row:  # type: ignore[no-untyped-def]
-    """What an answer pays for its two events: CPU of this process, the server's not counted."""
+def _hot_path(owner) -> float:  # type: ignore[no-untyped-def]
+    """Milliseconds that an answer pays for its two events: CPU of this process, the server's not counted."""
     from ai.usage import Usage
     from billing.costs import ledger
     from billing.costs.ledger import NewCostEvent
@@ -374,27 +363,4 @@ def _hot_path(owner) -> Row:  # type: ignore[no-untyped-def]
             started = time.thread_time()
             ledger.record(batch)
             spent.append(time.thread_time() - started)
-    milliseconds = statistics.median(spent) * 1000
-    return Row(
-        "ledger.record of 2 events, CPU",
-        f"{milliseconds:.2f} ms",
-        milliseconds / 0.4,
-        "≤ 1 of 0.4 ms",
-        milliseconds <= 0.4,
-    )
-
-
-def main() -> int:
-    all_met = True
-    with stage():
-        for row in run():
-            verdict = "ok   " if row.met else "SHORT"
-            print(
-                f"{verdict} {row.goal}: {row.measured}, ratio {row.ratio:.2f} (goal {row.bound})", flush=True
-            )
-            all_met &= row.met
-    return 0 if all_met else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return statistics.median(spent) * 1000
