@@ -20,6 +20,7 @@ from tenants.administration import DeedForm, TenantAdmin, for_request
 from tenants.authentication import SCOPES, issue_api_key, revoke_api_key
 from tenants.models import ApiKey, User
 from tenants.permissions import Role
+from tenants.rest.scopes import ROLE_SCOPES, refuse_escalation
 from tenants.team import add_person, change_person
 
 FIXED_OF_KEY = (
@@ -51,9 +52,10 @@ class NewApiKeyForm(DeedForm):
         fields = ("name", "scopes", "expires_at")
 
     def deed(self) -> ApiKey:
-        user = self.request.user
+        user = _signed_in(self.request)
+        refuse_escalation(ROLE_SCOPES[Role(user.role)], self.cleaned_data["scopes"])
         key, self.request.new_secret = issue_api_key(  # type: ignore[attr-defined]  # carried to response_add, once
-            **self.cleaned_data, created_by=user if isinstance(user, User) else None
+            **self.cleaned_data, created_by=user
         )
         return key
 

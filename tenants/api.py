@@ -1,7 +1,6 @@
 """The doors of the account: api-keys/."""
 
 import uuid
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +8,11 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel.errors import NotAllowed
 from tenants.authentication import SCOPES, issue_api_key, revoke_api_key
 from tenants.models import ApiKey
 from tenants.rest.fields import Id, Integer, StrictSerializer, Text, TextList, Time
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
-from tenants.rest.scopes import Principal
+from tenants.rest.scopes import refuse_escalation
 from tenants.rest.views import TenantView, found, routes
 from tenants.rotating import MAX_OVERLAP, OVERLAP, live, rotate_api_key
 
@@ -98,7 +96,7 @@ class ApiKeys(TenantView):
     def post(self, request: Request) -> Response:
         """Make a key. Nobody can grant a scope that they do not hold."""
         fields = self.valid(ApiKeyFields)
-        _refuse_escalation(self.principal, fields["scopes"])
+        refuse_escalation(self.principal.scopes, fields["scopes"])
         return _issued(*issue_api_key(**fields, created_by=self.principal.user))
 
 
@@ -141,7 +139,7 @@ class ApiKeyRotation(TenantView):
     def post(self, request: Request, id: uuid.UUID) -> Response:
         """Make a successor with the same name and scopes; the old secret stays good for the overlap."""
         overlap = timedelta(seconds=self.valid(RotationFields)["overlap_s"])
-        _refuse_escalation(self.principal, _live(id).scopes)
+        refuse_escalation(self.principal.scopes, _live(id).scopes)
         return _issued(*rotate_api_key(id, overlap=overlap, created_by=self.principal.user))
 
 
@@ -152,13 +150,6 @@ def _live(identifier: uuid.UUID) -> ApiKey:
 def _issued(key: ApiKey, secret: str) -> Response:
     body: dict[str, Any] = {**ApiKeyFields(key).data, "key": secret}
     return Response(body, status=201, headers={"Cache-Control": "no-store"})
-
-
-def _refuse_escalation(principal: Principal, scopes: Iterable[str]) -> None:
-    """A key that may make keys must not make one that may do more than itself."""
-    missing = sorted(scope for scope in scopes if scope in SCOPES and not principal.holds(scope))
-    if missing:
-        raise NotAllowed(f"You cannot grant {', '.join(missing)} without holding it.", code="missing_scope")
 
 
 urlpatterns = [

@@ -4,6 +4,7 @@
 POST in `read_methods`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -12,7 +13,8 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from tenants.authentication import AREAS
+from kernel.errors import NotAllowed
+from tenants.authentication import AREAS, SCOPES
 from tenants.context import TenantRef
 from tenants.models import User
 from tenants.permissions import Role
@@ -44,7 +46,7 @@ class Principal:
 
     def holds(self, scope: str) -> bool:
         """Whether `scope` ("billing:read") is granted, by itself or through the wider "read" or "write"."""
-        return scope in self.scopes or scope.rpartition(":")[2] in self.scopes
+        return _covers(self.scopes, scope)
 
 
 class HasScope(BasePermission):
@@ -58,6 +60,17 @@ class HasScope(BasePermission):
         if not principal.holds(scope):
             raise PermissionDenied(f"This needs the scope {scope}.", code="missing_scope")
         return True
+
+
+def refuse_escalation(held: frozenset[str], wanted: Iterable[str]) -> None:
+    """Whoever may make keys must not make one that may do more than they. Raises NotAllowed naming what is missing."""
+    missing = sorted(scope for scope in wanted if scope in SCOPES and not _covers(held, scope))
+    if missing:
+        raise NotAllowed(f"You cannot grant {', '.join(missing)} without holding it.", code="missing_scope")
+
+
+def _covers(held: frozenset[str], scope: str) -> bool:
+    return scope in held or scope.rpartition(":")[2] in held
 
 
 def needed(view: Any, method: str) -> str:

@@ -275,6 +275,14 @@ class TestKeys:
         assert authenticate_api_key(secret) is None
         assert "revoked" in client.get(address(ApiKey)).content.decode()
 
+    def test_nobody_grants_more_than_their_role_may(self, acme, sign_in):
+        client = sign_in(acme, Role.ADMIN)
+        for scopes, is_fine in ((["billing:write"], False), (["write"], False), (["read", "knowledge:write"], True)):
+            response = client.post("/admin/tenants/apikey/add/", {"name": "Worker", "scopes": scopes})
+            made = b"Your new API key" in response.content
+            assert made is is_fine, scopes
+            assert made or "without holding it" in response.content.decode()
+
     def test_a_key_without_scopes_is_refused(self, acme, sign_in):
         response = sign_in(acme).post("/admin/tenants/apikey/add/", {"name": "Worker"})
         assert list(response.context["adminform"].form.errors) == ["scopes"]
