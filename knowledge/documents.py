@@ -128,10 +128,11 @@ def _locked(document_id: uuid.UUID) -> Document:
 
 
 def _take_text(document: Document, title: str, content: str) -> bool:
-    """Make title and content the newest version, unless they are already; whether they were new."""
+    """Make title and content the newest version, unless they are already; whether there is work to do now."""
     digest = hashlib.sha256(f"{title}\0{content}".encode()).hexdigest()
     if document.content_sha256 == digest:
-        return False
+        # Sent again after a failure: the same version gets another chance.
+        return document.status == DocumentStatus.FAILED and _queue(document)
     document.title, document.content_sha256 = title, digest
     newest = document.versions.aggregate(newest=Max("number"))["newest"] or 0
     document.latest = newest + 1

@@ -50,6 +50,14 @@ def test_other_fields_change_without_a_version(acme, returns):
         assert (document.category, document.url, document.latest) == ("orders", "https://acme.com/r", 1)
 
 
+def test_sending_a_failed_document_again_tries_again(acme):
+    page = {**PAGE, "content": "<html><script>x</script></html>"}
+    assert corpus.add(acme, **page).status == "failed"
+    with acting_as(acme):
+        saved = save_document(**page)
+        assert (saved.queued, saved.document.status, saved.document.latest) == (True, "pending", 1)
+
+
 def test_a_change_of_title_is_a_version(acme, returns):
     with acting_as(acme):
         assert change_document(returns.pk, title="Returning things").queued
