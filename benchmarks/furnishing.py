@@ -1,6 +1,6 @@
 """A tenant for benchmarks, made beside a running copy by the product's own functions; prints it as one JSON object.
 
-    python -m benchmarks.furnishing SLUG '{"models": ["stub?n=40"], "budget_usd": "1000000"}'
+    installation.run_module("benchmarks.furnishing", slug, '{"models": ["stub?n=40"], "budget_usd": "1000000"}')
 
 `models` are names at provider openai that get a price, as chat and as embedding models; `budget_usd` is a monthly
 budget with a hard cap, so that every answer has to reserve and settle.
@@ -11,11 +11,6 @@ import sys
 from decimal import Decimal
 from typing import Any, Final
 
-import django
-
-django.setup()  # before anything that defines models is imported
-
-# ruff: isort: split
 from django.db import connection
 
 from billing.costs.models import Budget, BudgetPeriod, ModelPrice, Service

@@ -21,6 +21,9 @@ from benchmarks.processes import cpu_seconds, pss_bytes
 from config.program import dying_with_parent
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+RUN_IN_DJANGO: Final = (
+    "import runpy, sys, django; django.setup(); runpy.run_module(sys.argv.pop(1), run_name='__main__')"
+)
 READY_S: Final = 120.0
 STOP_S: Final = 60.0
 LINES_SHOWN: Final = 30
@@ -55,7 +58,7 @@ class Installation:
     def process(self, name: str) -> int:
         """The pid of web, worker, beat, maintain, postgres or redis. Raises KeyError while it is dead."""
         children = json.loads((self.home / "children.json").read_text())
-        return {child: pid for child, pid, _ in children}[name]
+        return int({child: pid for child, pid, _ in children}[name])
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far of each program with all below it, and of `all` of ours together."""
@@ -70,21 +73,16 @@ class Installation:
 
     def tenant(self, slug: str, **options: object) -> Tenant:
         """A new tenant with a personality, a widget and a key, made by `benchmarks.furnishing` with its options."""
-        made = self.run("-m", "benchmarks.furnishing", slug, json.dumps(options))
+        made = self.run_module("benchmarks.furnishing", slug, json.dumps(options))
         return Tenant(**json.loads(made))
 
-    def run(self, *arguments: str) -> str:
-        """Run Python beside the copy, as another terminal would; its standard output."""
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=dict(self.environment),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run_module(self, name: str, *arguments: str) -> str:
+        """Run a module as a program of this copy, Django set up, as another terminal would; its standard output."""
+        command = [sys.executable, "-c", RUN_IN_DJANGO, name, *arguments]
+        environment = dict(self.environment)
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"{' '.join(arguments[:3])} failed:\n{done.stderr[-3000:]}")
+            raise RuntimeError(f"{name} {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
         return done.stdout
 
     def is_ready(self) -> bool:

@@ -12,13 +12,12 @@ import orjson
 
 CORPUS: Final = Path(__file__).resolve().parents[1] / "knowledge" / "corpus" / "acme"
 READY_S: Final = 60.0
+# Far above the threshold of abstaining, whatever the mark adds: the model must be asked every time.
 QUESTIONS: Final = (
-    "How long is the warranty of my device?",
-    "How do I connect the hub to my Wi-Fi?",
-    "What does a factory reset of the hub delete?",
-    "How long do I have to return a device?",
+    "What do I send for a warranty claim: the serial number, a photo of the fault and the order number?",
+    "Is the warranty three years from the day of delivery for every Acme device?",
+    "Which devices are repaired after the warranty for a fixed price, hubs and locks?",
     "What do the colours of the hub's ring mean?",
-    "Which voice assistants work with the hub?",
 )
 
 

@@ -148,8 +148,12 @@ class Website:
 
 
 def client_session() -> aiohttp.ClientSession:
-    """An HTTP client without a limit on connections."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar())
+    """An HTTP client without a limit on connections.
+
+    No browser opens a socket on a connection that has carried HTTP, and aiohttp would: each request has its own here.
+    """
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 async def drive(
@@ -186,7 +190,9 @@ async def next_frame(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
     """The next frame of a socket. Raises Broken where it is closed."""
     received = await socket.receive()
     if received.type is not aiohttp.WSMsgType.TEXT:
-        raise Broken(f"the socket was closed with {socket.close_code}")
+        raise Broken(
+            f"the socket was closed: {received.type.name}, code {socket.close_code}, {socket.exception()!r}"
+        )
     frame: dict[str, Any] = orjson.loads(received.data)
     return frame
 
