@@ -19,9 +19,14 @@ WITH totals AS MATERIALIZED (
 ), meant AS MATERIALIZED (
     -- The words that are none of the question's own language's stop words, by their place.
     SELECT place FROM totals, unnest(to_tsvector(totals.stemmer::regconfig, %(words)s)) AS word, unnest(word.positions) AS place
+), question AS MATERIALIZED (
+    -- The question's words come first; those after its last place are of the visitor's earlier turn and count for less.
+    SELECT coalesce(max(place), 0) AS ends
+    FROM unnest(to_tsvector('simple', %(question)s)) AS word, unnest(word.positions) AS place
 ), asked AS MATERIALIZED (
     -- Each word as every stemmer in use writes it: documents in another language have the same names and numbers.
-    SELECT word.lexeme, min(place) AS place
+    SELECT word.lexeme, min(place) AS place,
+           CASE WHEN min(place) <= (SELECT ends FROM question) THEN 1 ELSE %(earlier_weight)s END::float8 AS weight
     FROM totals, jsonb_object_keys(totals.stemmers) AS other (stemmer),
          unnest(to_tsvector(other.stemmer::regconfig, %(words)s)) AS word, unnest(word.positions) AS place
     WHERE place IN (SELECT place FROM meant)
@@ -31,7 +36,7 @@ WITH totals AS MATERIALIZED (
     FROM asked,
          LATERAL (SELECT p.block, p.entries FROM knowledge_postings p WHERE p.lexeme = asked.lexeme OFFSET 0) AS posting
 ), frequencies AS MATERIALIZED (
-    SELECT asked.lexeme, asked.place, ln(1 + (totals.chunks - n + 0.5) / (n + 0.5)) AS idf
+    SELECT asked.lexeme, asked.place, asked.weight * ln(1 + (totals.chunks - n + 0.5) / (n + 0.5)) AS idf
     FROM totals, asked,
          LATERAL (SELECT coalesce(sum(cardinality(entries)), 0)::float8 AS n FROM posted WHERE posted.lexeme = asked.lexeme) AS known
 ), matches AS MATERIALIZED (
