@@ -9,7 +9,7 @@ class Meeting(TenantOwned):
     """A LiveKit room that a conversation may move to."""
 
     room_name = models.CharField(max_length=80, unique=True)
-    livekit_room_id = models.CharField(max_length=80, unique=True, null=True, blank=True)  # noqa: DJ001 - null: not made yet
+    livekit_room_id = models.CharField(max_length=80, unique=True, null=True, blank=True)
     created_by = SameTenantForeignKey(
         "tenants.User", database_action="SET NULL", null=True, blank=True, related_name="+"
     )

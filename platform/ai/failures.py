@@ -124,7 +124,9 @@ def _error(
     if status == 429:
         spent = "insufficient_quota" in words
         detail = f"{provider} {'has no quota left for us' if spent else 'limits our rate'} ({status}){said}"
-        return ProviderError(detail, provider=provider, retryable=not spent, code="rate_limited", retry_after=wait)
+        return ProviderError(
+            detail, provider=provider, retryable=not spent, code="rate_limited", retry_after=wait
+        )
     if status == 408:
         return ProviderError(
             f"{provider} gave up waiting ({status}){said}", provider=provider, retryable=True, code="timeout"
@@ -142,7 +144,9 @@ def _read(body: bytes) -> tuple[tuple[str, ...], str]:
         document: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
         return (), ""
-    if isinstance(document, list) and document:  # Google's OpenAI-compatible server wraps the object in a list
+    if (
+        isinstance(document, list) and document
+    ):  # Google's OpenAI-compatible server wraps the object in a list
         document = document[0]
     return _describe(document.get("error", document) if isinstance(document, dict) else document)
 

@@ -69,9 +69,21 @@ async def close() -> None:
 class EventStream:
     """The events of one streamed answer."""
 
-    __slots__ = ("_content", "_deadline", "_ended", "_loop", "_parser", "_provider", "_started", "_timeouts", "_total")
+    __slots__ = (
+        "_content",
+        "_deadline",
+        "_ended",
+        "_loop",
+        "_parser",
+        "_provider",
+        "_started",
+        "_timeouts",
+        "_total",
+    )
 
-    def __init__(self, response: aiohttp.ClientResponse, provider: str, timeouts: Timeouts, asked_at: float) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, provider: str, timeouts: Timeouts, asked_at: float
+    ) -> None:
         self._content = response.content
         self._parser = EventParser()
         self._provider = provider
@@ -100,7 +112,9 @@ class EventStream:
                 try:
                     events = self._parser.feed(received)
                 except OverflowError as error:
-                    raise failures.bad_response(self._provider, f"does not stream as it should: {error}") from error
+                    raise failures.bad_response(
+                        self._provider, f"does not stream as it should: {error}"
+                    ) from error
             else:
                 self._ended = True
                 events = self._parser.finish()
@@ -143,7 +157,9 @@ async def event_stream(
     response = await _post(url, provider, headers, payload, deadline=asked_at + wait, wait=wait)
     try:
         if response.content_type in ("application/json", "text/html"):
-            raise failures.bad_response(provider, f"answered with {response.content_type} instead of a stream")
+            raise failures.bad_response(
+                provider, f"answered with {response.content_type} instead of a stream"
+            )
         yield EventStream(response, provider, timeouts, asked_at)
     finally:
         response.release()

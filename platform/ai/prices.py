@@ -86,7 +86,9 @@ def _effective_from(info: ModelInfo, at: datetime) -> datetime | None:
     active = (price for price in reversed(info.prices) if _is_active(price, at))
     chosen = next(active, None)
     started: date | None = (
-        chosen.constraint.start_date if chosen and isinstance(chosen.constraint, StartDateConstraint) else None
+        chosen.constraint.start_date
+        if chosen and isinstance(chosen.constraint, StartDateConstraint)
+        else None
     )
     return datetime.combine(started, time(), UTC) if started else None
 

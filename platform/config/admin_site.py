@@ -102,11 +102,13 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
 
     def _sidebar(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Groups of the pages that this person may open; none without a tenant."""
-        groups = []
+        groups: list[dict[str, Any]] = []
         for title, *entries in SIDEBAR:
             items = [item for label, icon in entries if (item := self._item(request, label, icon))]
             if items:
-                groups.append({"title": title, "separator": bool(groups), "collapsible": False, "items": items})
+                groups.append(
+                    {"title": title, "separator": bool(groups), "collapsible": False, "items": items}
+                )
         return groups
 
     def _item(self, request: HttpRequest, label: str, icon: str) -> dict[str, Any] | None:

@@ -21,7 +21,13 @@ from widgets.editing import create_widget
 from widgets.models import Message, Personality, Session, Widget
 from widgets.personalities import create_personality
 
-MEMBERS = {"knowledge.document", "widgets.session", "widgets.message", "widgets.widget", "widgets.personality"}
+MEMBERS = {
+    "knowledge.document",
+    "widgets.session",
+    "widgets.message",
+    "widgets.widget",
+    "widgets.personality",
+}
 
 
 def fill(tenant):
@@ -263,7 +269,9 @@ class TestConversations:
 class TestKeys:
     def test_the_secret_is_shown_once(self, acme, sign_in):
         client = sign_in(acme)
-        response = client.post("/admin/tenants/apikey/add/", {"name": "Worker", "scopes": ["read", "billing:write"]})
+        response = client.post(
+            "/admin/tenants/apikey/add/", {"name": "Worker", "scopes": ["read", "billing:write"]}
+        )
         assert "no-store" in response["Cache-Control"]
         secret = re.search(r"fd_sk_[\w-]{40,}", response.content.decode()).group()
         found, key = authenticate_api_key(secret)
@@ -277,7 +285,11 @@ class TestKeys:
 
     def test_nobody_grants_more_than_their_role_may(self, acme, sign_in):
         client = sign_in(acme, Role.ADMIN)
-        for scopes, is_fine in ((["billing:write"], False), (["write"], False), (["read", "knowledge:write"], True)):
+        for scopes, is_fine in (
+            (["billing:write"], False),
+            (["write"], False),
+            (["read", "knowledge:write"], True),
+        ):
             response = client.post("/admin/tenants/apikey/add/", {"name": "Worker", "scopes": scopes})
             made = b"Your new API key" in response.content
             assert made is is_fine, scopes
@@ -304,16 +316,22 @@ class TestTeam:
         assert client.post(path, {"name": "Newer", "role": "admin", "is_active": "on"}).status_code == 302
         assert client.get(address(User, "delete", person.pk)).status_code == 403
 
-    @pytest.mark.parametrize(("field", "value"), [("password", "short"), ("email", "nonsense"), ("role", "king")])
+    @pytest.mark.parametrize(
+        ("field", "value"), [("password", "short"), ("email", "nonsense"), ("role", "king")]
+    )
     def test_what_is_refused(self, acme, sign_in, field, value):
         response = sign_in(acme).post("/admin/tenants/user/add/", {**self.FORM, field: value})
         assert field in response.context["adminform"].form.errors
 
     def test_an_email_of_another_tenants_is_taken(self, acme, bolt, sign_in):
         sign_in(bolt)
-        response = sign_in(acme).post("/admin/tenants/user/add/", {**self.FORM, "email": "owner@bolt.example"})
+        response = sign_in(acme).post(
+            "/admin/tenants/user/add/", {**self.FORM, "email": "owner@bolt.example"}
+        )
         assert response.status_code == 200
-        assert response.context["adminform"].form.non_field_errors() or response.context["adminform"].form.errors
+        assert (
+            response.context["adminform"].form.non_field_errors() or response.context["adminform"].form.errors
+        )
 
     def test_the_last_owner_stays_and_only_owners_make_owners(self, acme, sign_in):
         client, admin = sign_in(acme), sign_in(acme, Role.ADMIN)
@@ -345,7 +363,9 @@ class TestBudgets:
         assert changed.status_code == 302
         assert "$300" in client.get(address(Budget)).content.decode()
 
-    @pytest.mark.parametrize(("field", "value"), [("limit_usd", "-1"), ("warn_at", "half"), ("recipients", "me")])
+    @pytest.mark.parametrize(
+        ("field", "value"), [("limit_usd", "-1"), ("warn_at", "half"), ("recipients", "me")]
+    )
     def test_what_is_refused(self, acme, sign_in, field, value):
         response = sign_in(acme).post("/admin/billing/budget/add/", {**self.FORM, field: value})
         assert response.status_code == 200

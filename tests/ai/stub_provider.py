@@ -139,7 +139,9 @@ class Stub:
         fails = self._fails(behaviour, body)
         if fails and (failed := await _fail(behaviour, request, wire)):
             return failed
-        response = web.StreamResponse(headers={"content-type": "text/event-stream", "cache-control": "no-cache"})
+        response = web.StreamResponse(
+            headers={"content-type": "text/event-stream", "cache-control": "no-cache"}
+        )
         await response.prepare(request)
         await _say(request, response, wire(body, behaviour), behaviour, behaviour.error if fails else "")
         return response

@@ -57,7 +57,12 @@ class OpenAI(Wire):
         return self._event({"choices": [choice]})
 
     def _event(self, more: dict[str, Any]) -> bytes:
-        head = {"id": "chatcmpl-stub", "object": "chat.completion.chunk", "created": 1760000000, "model": self.model}
+        head = {
+            "id": "chatcmpl-stub",
+            "object": "chat.completion.chunk",
+            "created": 1760000000,
+            "model": self.model,
+        }
         return b"data: " + json.dumps(head | {"usage": None} | more).encode() + b"\n\n"
 
     def begin(self) -> bytes:
@@ -108,7 +113,13 @@ class Anthropic(Wire):
             "cache_creation_input_tokens": behaviour.written,
             "output_tokens": 1,
         }
-        message = {"id": "msg_stub", "type": "message", "role": "assistant", "content": [], "model": self.model}
+        message = {
+            "id": "msg_stub",
+            "type": "message",
+            "role": "assistant",
+            "content": [],
+            "model": self.model,
+        }
         counted = {"usage": usage} if behaviour.usage else {}
         return (
             self._event("message_start", message=message | {"stop_reason": None} | counted)
@@ -117,7 +128,9 @@ class Anthropic(Wire):
         )
 
     def reasoning(self) -> bytes:
-        return self._event("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "hm "})
+        return self._event(
+            "content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "hm "}
+        )
 
     def word(self, text: str) -> bytes:
         self.words += 1

@@ -38,7 +38,9 @@ pay --plan business
 
 
 def test_markdown() -> None:
-    assert [(b.kind, b.heading, b.fixed, b.text.split("\n")[0], b.text.split("\n")[-1]) for b in blocks(MARKDOWN)] == [
+    assert [
+        (b.kind, b.heading, b.fixed, b.text.split("\n")[0], b.text.split("\n")[-1]) for b in blocks(MARKDOWN)
+    ] == [
         ("paragraph", "Opening hours", 0, "We are open all week. Come by", "whenever you like."),
         ("table", "Prices", 4, "These are our plans:", "| Business | 99 |"),
         ("list", "Prices", 1, "To change it:", "   - Business"),

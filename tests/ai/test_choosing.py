@@ -37,7 +37,8 @@ def test_one_object_per_spec_and_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["", "openai", "openai:", "openai: gpt", "gemini:pro", "offline:x", "Offline", "openai:" + "x" * 201]
+    "spec",
+    ["", "openai", "openai:", "openai: gpt", "gemini:pro", "offline:x", "Offline", "openai:" + "x" * 201],
 )
 def test_other_specs_are_refused(spec: str) -> None:
     with pytest.raises(InvalidInput, match="must be offline, openai:MODEL or anthropic:MODEL") as caught:

@@ -12,7 +12,16 @@ from ai import failures
 from kernel.clock import now
 from kernel.errors import ProviderError
 
-CODES = {"rate_limited", "unavailable", "timeout", "stalled", "cut", "bad_response", "unauthorized", "refused"}
+CODES = {
+    "rate_limited",
+    "unavailable",
+    "timeout",
+    "stalled",
+    "cut",
+    "bad_response",
+    "unauthorized",
+    "refused",
+}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +46,9 @@ def test_statuses(status: int, code: str, retryable: bool) -> None:
 
 
 def test_the_providers_own_words_are_passed_on_but_not_about_keys() -> None:
-    body = b'{"error": {"message": "Model gpt-0 does not exist", "type": "invalid_request_error", "code": null}}'
+    body = (
+        b'{"error": {"message": "Model gpt-0 does not exist", "type": "invalid_request_error", "code": null}}'
+    )
     assert "Model gpt-0 does not exist" in failures.from_status("p", 404, {}, body).detail
     assert "gpt-0" not in failures.from_status("p", 401, {}, body).detail
 
@@ -103,7 +114,10 @@ def test_connections(error: Exception, streaming: bool, code: str) -> None:
     assert failures.from_transport("p", error, streaming=streaming).code == code
 
 
-@given(status=st.integers(201, 599), body=st.binary(max_size=80) | st.sampled_from([b"[]", b"1", b'{"error": 5}']))
+@given(
+    status=st.integers(201, 599),
+    body=st.binary(max_size=80) | st.sampled_from([b"[]", b"1", b'{"error": 5}']),
+)
 def test_any_status_and_body_make_one_of_our_errors(status: int, body: bytes) -> None:
     error = failures.from_status("p", status, {"retry-after": "1"}, body)
     assert isinstance(error, ProviderError)

@@ -24,7 +24,15 @@ def _guarded() -> None:
 
 @pytest.mark.usefixtures("_guarded")
 @pytest.mark.parametrize(
-    "host", ["api.openai.com", "127.0.0.1.example.com", "10.0.0.1", "0.0.0.0", "[2001:db8::1]", "localhost.example.com"]
+    "host",
+    [
+        "api.openai.com",
+        "127.0.0.1.example.com",
+        "10.0.0.1",
+        "0.0.0.0",
+        "[2001:db8::1]",
+        "localhost.example.com",
+    ],
 )
 async def test_no_test_can_call_a_stranger(host: str) -> None:
     model = OpenAIChat("gpt-4o", Configuration("a key", f"https://{host}/v1"))
@@ -47,7 +55,9 @@ def test_processes_that_a_test_starts_inherit_the_guard() -> None:
         "asyncio.run(http.post_json('https://api.openai.com/v1', provider='p', headers={}, payload={}, timeout_s=1))"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "platform")}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert "ForbiddenHost" in done.stderr
 
 
@@ -83,7 +93,9 @@ async def test_json_there_and_back(stub: Stub) -> None:
 async def test_json_faults(stub: Stub, fault: str, code: str) -> None:
     payload = {"model": f"stub?error={fault}", "input": "a"}
     with pytest.raises(ProviderError) as caught:
-        await http.post_json(f"{stub.url}/embeddings", provider="p", headers={}, payload=payload, timeout_s=0.3)
+        await http.post_json(
+            f"{stub.url}/embeddings", provider="p", headers={}, payload=payload, timeout_s=0.3
+        )
     assert caught.value.code == code
 
 

@@ -103,7 +103,8 @@ async def test_blank_text_is_no_answer(saying: Saying) -> None:
 
 async def test_claude_declining(saying: Saying) -> None:
     configured = await saying(
-        'data: {"type": "message_delta", "delta": {"stop_reason": "refusal"}}\n\n', 'data: {"type": "message_stop"}\n\n'
+        'data: {"type": "message_delta", "delta": {"stop_reason": "refusal"}}\n\n',
+        'data: {"type": "message_stop"}\n\n',
     )
     _, error = await ask_in_vain(AnthropicChat("m", configured))
     assert (error.code, error.retryable) == ("refused", False)
@@ -116,19 +117,25 @@ async def test_claudes_events_of_another_shape(saying: Saying) -> None:
 
 
 async def test_a_server_that_does_not_hang_up_after_the_end(saying: Saying) -> None:
-    text, completed = await ask(OpenAIChat("m", await saying(chunk('"a"', '"stop"'), "data: [DONE]\n\n", hold=5)))
+    text, completed = await ask(
+        OpenAIChat("m", await saying(chunk('"a"', '"stop"'), "data: [DONE]\n\n", hold=5))
+    )
     assert (text, completed.finish_reason) == ("a", "stop")
 
 
 async def test_usage_in_every_chunk_and_of_zeros(saying: Saying) -> None:
     zeros = ', "usage": {"prompt_tokens": 0, "completion_tokens": 0}'
     counts = ', "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 99}}'
-    _, counted = await ask(OpenAIChat("m", await saying(chunk('"a"', more=zeros), chunk('"b"', '"stop"', counts))))
+    _, counted = await ask(
+        OpenAIChat("m", await saying(chunk('"a"', more=zeros), chunk('"b"', '"stop"', counts)))
+    )
     assert counted.usage == Usage(9, 2, 9)
     _, zero = await ask(OpenAIChat("m", await saying(chunk('"a"', '"stop"', zeros))))
     assert zero.usage.estimated
 
 
 async def test_carriage_returns_and_no_done(saying: Saying) -> None:
-    text, _ = await ask(OpenAIChat("m", await saying(": hello\r\n\r\n", chunk('"a"', '"stop"').replace("\n", "\r\n"))))
+    text, _ = await ask(
+        OpenAIChat("m", await saying(": hello\r\n\r\n", chunk('"a"', '"stop"').replace("\n", "\r\n")))
+    )
     assert text == "a"

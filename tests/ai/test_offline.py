@@ -40,7 +40,9 @@ def test_it_names_the_document_and_quotes_it() -> None:
 
 def test_a_table_is_quoted_whole_with_its_lead_in() -> None:
     said = asked("How many seats does the Business plan have?", PLANS, HOURS)
-    assert "> Every plan has a limit on seats:\n>\n> | Plan | Seats | Price |\n> | --- | --- | --- |\n" in said
+    assert (
+        "> Every plan has a limit on seats:\n>\n> | Plan | Seats | Price |\n> | --- | --- | --- |\n" in said
+    )
     assert "> | Business | 50 | 99 dollars |" in said
     assert "Sundays" not in said
 
@@ -51,7 +53,9 @@ def test_a_list_is_quoted_whole() -> None:
 
 
 def test_a_second_passage_is_quoted_for_what_the_first_does_not_cover() -> None:
-    said = asked("What are the opening hours, and how many days do I have to send an item back?", HOURS, RETURNS)
+    said = asked(
+        "What are the opening hours, and how many days do I have to send an item back?", HOURS, RETURNS
+    )
     assert "From *Opening hours*:\n\n> We are open" in said
     assert "From *Returns*:\n\n> You can send anything back within 30 days." in said
 
@@ -84,7 +88,9 @@ def test_japanese_is_found_without_spaces() -> None:
 
 
 def test_inflected_words_are_found() -> None:
-    about = Passage("Your files are encrypted with AES.\n\nWe bake bread.\n\nBread is baked daily.", "Security")
+    about = Passage(
+        "Your files are encrypted with AES.\n\nWe bake bread.\n\nBread is baked daily.", "Security"
+    )
     assert "encrypted with AES" in asked("Do you support encryption?", about)
 
 
@@ -140,11 +146,14 @@ async def test_without_passages_it_is_the_callers_mistake(passages: tuple[Passag
 
 
 _TEXT = st.text(max_size=400) | st.lists(
-    st.sampled_from(["# H", "a b c.", "- open item", "| open | b |", "```", "", "1. one", "word " * 60]), max_size=30
+    st.sampled_from(["# H", "a b c.", "- open item", "| open | b |", "```", "", "1. one", "word " * 60]),
+    max_size=30,
 ).map("\n".join)
 
 
-@given(question=st.text(max_size=60) | st.just("Are you open?"), contents=st.lists(_TEXT, min_size=1, max_size=7))
+@given(
+    question=st.text(max_size=60) | st.just("Are you open?"), contents=st.lists(_TEXT, min_size=1, max_size=7)
+)
 def test_every_quotation_is_verbatim_and_within_its_budget(question: str, contents: list[str]) -> None:
     passages = [Passage(content, f"Title {number}") for number, content in enumerate(contents)]
     assume(any(content.strip() for content in contents))

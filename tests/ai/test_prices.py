@@ -52,7 +52,8 @@ def test_prices_have_dates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "model"), [("openai", "nonesuch"), ("nobody", "gpt-4o"), ("openai", "stub?n=3"), ("openai", "")]
+    ("provider", "model"),
+    [("openai", "nonesuch"), ("nobody", "gpt-4o"), ("openai", "stub?n=3"), ("openai", "")],
 )
 def test_an_unknown_price_is_none_and_never_zero(provider: str, model: str) -> None:
     assert lookup(provider, model, AT) is None

@@ -12,7 +12,9 @@ from tests.ai.asking import REQUEST, ask, ask_in_vain
 
 
 async def test_it_says_its_lines_and_keeps_what_it_was_asked() -> None:
-    script = Script(("One ", "two."), usage=Usage(10, 2, 5), finish_reason="length", provider="openai", model="gpt-4o")
+    script = Script(
+        ("One ", "two."), usage=Usage(10, 2, 5), finish_reason="length", provider="openai", model="gpt-4o"
+    )
     with scripting("lines", script):
         model: ChatModel = chat_model("scripted:lines")
         assert [event async for event in model.stream(REQUEST)] == [

@@ -52,7 +52,9 @@ def test_any_cuts_give_the_same_events(cuts: list[int]) -> None:
     assert parse(pieces) == EVENTS
 
 
-_LINE = st.text(st.characters(blacklist_characters="\r\n", blacklist_categories=["Cs"]), min_size=1, max_size=12)
+_LINE = st.text(
+    st.characters(blacklist_characters="\r\n", blacklist_categories=["Cs"]), min_size=1, max_size=12
+)
 
 
 @given(
@@ -60,8 +62,12 @@ _LINE = st.text(st.characters(blacklist_characters="\r\n", blacklist_categories=
     newline=st.sampled_from(["\n", "\r\n", "\r"]),
     data=st.data(),
 )
-def test_any_payloads_with_any_newlines_and_cuts(payloads: list[list[str]], newline: str, data: st.DataObject) -> None:
-    stream = "".join("".join(f"data: {line}{newline}" for line in lines) + newline for lines in payloads).encode()
+def test_any_payloads_with_any_newlines_and_cuts(
+    payloads: list[list[str]], newline: str, data: st.DataObject
+) -> None:
+    stream = "".join(
+        "".join(f"data: {line}{newline}" for line in lines) + newline for lines in payloads
+    ).encode()
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=10))
     bounds = [0, *sorted(cuts), len(stream)]
     pieces = [stream[start:end] for start, end in pairwise(bounds)]

@@ -72,7 +72,9 @@ def check_against_document(method, path, response):
         return
     media_type = response["Content-Type"].partition(";")[0]
     schema = {**content[media_type]["schema"], "components": document()["components"]}
-    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(response.json())
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(
+        response.json()
+    )
 
 
 def test_what_is_answered_is_what_is_promised(client, acme, bolt):
@@ -93,7 +95,9 @@ def test_what_is_answered_is_what_is_promised(client, acme, bolt):
     }  # fmt: skip
     for path, method, _ in operations():
         collection = path.split("/")[3]
-        address = path.replace("{id}", str(rows.get(collection, uuid7()))).replace("{message_id}", str(message.pk))
+        address = path.replace("{id}", str(rows.get(collection, uuid7()))).replace(
+            "{message_id}", str(message.pk)
+        )
         unknown = path.replace("{id}", str(uuid7())).replace("{message_id}", str(uuid7()))
         for good_key, target, body in (
             (secret, address, b""),

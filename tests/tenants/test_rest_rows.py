@@ -17,9 +17,21 @@ METADATA = {"page": "https://acme.example", "deep": [1, {"a": None}], "text": "Ã
 def test_sessions_and_messages_are_as_django_reads_them(acme, bolt):
     conversations.session(bolt, metadata={"secret": True})
     session = conversations.session(acme, metadata=METADATA, cost_usd=Decimal("0.0000002"), tags=["a", "b"])
-    columns = ("id", "widget_id", "assignee_id", "cost_usd", "metadata", "tags", "rating", "created_at", "status")
+    columns = (
+        "id",
+        "widget_id",
+        "assignee_id",
+        "cost_usd",
+        "metadata",
+        "tags",
+        "rating",
+        "created_at",
+        "status",
+    )
     with acting_as(acme):
-        Message.objects.create(session=session, seq=1, role="user", content="Hello", citations=[{"title": "x"}])
+        Message.objects.create(
+            session=session, seq=1, role="user", content="Hello", citations=[{"title": "x"}]
+        )
         assert fetched(Session.objects.all(), columns) == list(Session.objects.values(*columns))
         assert fetched(Message.objects.all(), FIELDS) == list(Message.objects.values(*FIELDS))
         assert fetched(Session.objects.filter(status="ended"), columns) == []

@@ -81,7 +81,9 @@ def _end_of_list(lines: list[str], start: int) -> int:
             at += 1
             continue
         after_blank = not lines[at - 1].strip()
-        if _HEADING.match(line) or (after_blank and not _ITEM.match(line) and not line.startswith((" ", "\t"))):
+        if _HEADING.match(line) or (
+            after_blank and not _ITEM.match(line) and not line.startswith((" ", "\t"))
+        ):
             break
         at += 1
         end = at

@@ -11,7 +11,9 @@ def estimate_input_tokens(request: ChatRequest) -> int:
     """Tokens of the prompt, estimated: its messages, or where there are none the question and its passages."""
     if request.messages:
         return sum(TOKENS_PER_MESSAGE + estimate_tokens(message.content) for message in request.messages)
-    return estimate_tokens(request.question) + sum(estimate_tokens(passage.content) for passage in request.passages)
+    return estimate_tokens(request.question) + sum(
+        estimate_tokens(passage.content) for passage in request.passages
+    )
 
 
 def estimate_usage(request: ChatRequest, text: str) -> Usage:

@@ -52,14 +52,21 @@ class OpenAIChat(StreamingChat):
         # that every server knows. A refusal switches to the other, never to none: the money reserved for the answer
         # counts on the limit.
         official = URL(url).host == URL(OPENAI_URL).host
-        self._limits = ("max_completion_tokens", "max_tokens") if official else ("max_tokens", "max_completion_tokens")
+        self._limits = (
+            ("max_completion_tokens", "max_tokens") if official else ("max_tokens", "max_completion_tokens")
+        )
         key = configuration.openai_api_key
         super().__init__(
             model,
             url=url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             options=Options(
-                "temperature", "top_p", "frequency_penalty", "presence_penalty", "stream_options", self._limits[0]
+                "temperature",
+                "top_p",
+                "frequency_penalty",
+                "presence_penalty",
+                "stream_options",
+                self._limits[0],
             ),
             timeouts=configuration.timeouts,
         )

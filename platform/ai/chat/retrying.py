@@ -56,7 +56,9 @@ class Retrying:
                     raise
                 wait = max(self._backoff_s * 2**retries * random.uniform(1, 1.25), error.retry_after or 0)  # noqa: S311  (jitter is no secret)
                 retries += 1
-                logger.warning("%s:%s %s, retry %d in %.2f s", self.provider, self.model, error.code, retries, wait)
+                logger.warning(
+                    "%s:%s %s, retry %d in %.2f s", self.provider, self.model, error.code, retries, wait
+                )
             await asyncio.sleep(wait)
 
 

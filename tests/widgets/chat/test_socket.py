@@ -312,7 +312,9 @@ def _die_answering(tenant, session_id):
     with acting_as(tenant):
         session = asking.lock(session_id)
         message = asking.say(session, MessageRole.USER, "Are you there?", client_id=uuid7())
-        run = asking.promise_answer(session, message["seq"], message["content"], uuid.UUID(message["client_id"]))
+        run = asking.promise_answer(
+            session, message["seq"], message["content"], uuid.UUID(message["client_id"])
+        )
         AnswerRun.objects.filter(pk=run.id).update(
             lease_until=past, metadata={"provider": "offline", "model": "extractive", "inputTokens": 100}
         )
