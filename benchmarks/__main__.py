@@ -9,40 +9,19 @@ size. Ends with status 0 whatever was found: a bar is judged by people, on a mac
 import argparse
 import importlib
 import json
-import multiprocessing
 import os
 import platform
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks.table import Row, not_run, render, verdict
+from benchmarks.suite import BENCHMARKS, run_apart
+from benchmarks.table import Row, render, verdict
 
 RESULTS: Final = Path(__file__).parent / "results"
-# Each module has TITLE and measure(full) -> list[Row]; the line of goals.md it answers for stands in its docstring.
-BENCHMARKS: Final = {
-    "chat": "benchmarks.chat",
-    "connections": "benchmarks.connections",
-    "rest": "benchmarks.rest",
-    "search": "benchmarks.search_latency",
-    "retrieval": "benchmarks.retrieval_quality",
-    "costs": "benchmarks.cost_ledger",
-}
-
-
-def run(name: str, full: bool) -> list[Row]:
-    """The rows of one benchmark. Whatever stops it becomes its only row."""
-    try:
-        module = importlib.import_module(BENCHMARKS[name])
-        rows: list[Row] = module.measure(full)
-    except (Exception, SystemExit) as problem:
-        lines = str(problem).strip().splitlines() or [""]
-        return [not_run(name, f"{type(problem).__name__}: {lines[0]}")]
-    return rows
 
 
 def main() -> int:
@@ -63,22 +42,12 @@ def main() -> int:
     for name in names:
         began = time.monotonic()
         print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
-        rows += _apart(name, full)
+        rows += run_apart(name, full)
         print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     print(render(rows))
     print(f"\n{verdict(rows)}. {_machine()}")
     print(f"Written to benchmarks/results/{_keep(rows, full).name}")
     return 0
-
-
-def _apart(name: str, full: bool) -> list[Row]:
-    """Run a benchmark in a process of its own: each sets up Django, and an event loop, for itself."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        try:
-            return pool.submit(run, name, full).result()
-        except Exception as problem:  # the process was killed
-            return [not_run(name, f"{type(problem).__name__}: {problem}")]
 
 
 def _keep(rows: list[Row], full: bool) -> Path:
