@@ -12,8 +12,8 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
-from ai.embedding import DIMENSIONS
 from ai.embedding.local import MODEL, OWN_DIMENSIONS
+from ai.embedding.spreading import spread
 from kernel.ids import uuid7
 from knowledge.statements import statement
 from tenants.creating import create_tenant
@@ -71,24 +71,21 @@ class Inventor:
         return " ".join(self.choices.choices(self.vocabulary, cum_weights=self.ranks, k=count))
 
     def directions(self, count: int) -> Vector:
-        """`count` random unit vectors, padded as the local embedder's are."""
-        return padded(self.numbers.standard_normal((count, OWN_DIMENSIONS), dtype=np.float32))
+        """`count` random unit vectors."""
+        return spread(unit(self.numbers.standard_normal((count, OWN_DIMENSIONS), dtype=np.float32)))
 
     def around(self, topics: Vector, count: int) -> Vector:
         """`count` unit vectors, each near one of `topics`."""
-        chosen = topics[self.numbers.integers(len(topics), size=count), :OWN_DIMENSIONS]
-        noise = self.numbers.standard_normal((count, OWN_DIMENSIONS), dtype=np.float32)
-        return padded(chosen + NOISE * noise / np.sqrt(OWN_DIMENSIONS))
+        chosen = topics[self.numbers.integers(len(topics), size=count)]
+        return unit(chosen + NOISE * self.directions(count))
 
     def _word(self) -> str:
         return "".join(self.choices.choices(SYLLABLES, k=self.choices.randint(2, 4)))
 
 
-def padded(vectors: Vector) -> Vector:
-    """`vectors` at unit length with zeros up to 1,024 dimensions."""
-    whole = np.zeros((len(vectors), DIMENSIONS), dtype=np.float32)
-    whole[:, :OWN_DIMENSIONS] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return whole
+def unit(vectors: Vector) -> Vector:
+    """`vectors` at unit length."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
 def populate(database: "psycopg.Connection[Any]", slug: str, size: int, invent: Inventor) -> Crowded:
@@ -138,6 +135,5 @@ def _write(
 
 
 def _literals(vectors: Vector) -> Iterator[str]:
-    tail = ",0" * (DIMENSIONS - OWN_DIMENSIONS)
-    for row in vectors[:, :OWN_DIMENSIONS].astype(np.float16):
-        yield f"[{','.join(map(str, row.tolist()))}{tail}]"
+    for row in vectors.astype(np.float16):
+        yield str(row.tolist())

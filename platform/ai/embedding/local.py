@@ -22,7 +22,8 @@ from django.conf import settings
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from ai.embedding.seam import DIMENSIONS, Embeddings, Kind
+from ai.embedding.seam import Embeddings, Kind
+from ai.embedding.spreading import spread
 from ai.usage import Usage
 from kernel.errors import ProviderError
 
@@ -58,14 +59,12 @@ class LocalEmbedder:
         """See Embedder. Queries and passages are embedded alike: the model knows no difference."""
         started = time.monotonic()
         loop = asyncio.get_running_loop()
-        vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
         turns = [texts[start : start + PER_TURN] for start in range(0, len(texts), PER_TURN)]
         done = await asyncio.gather(*(loop.run_in_executor(self._pool, self._run, turn) for turn in turns))
-        if done:
-            vectors[:, :OWN_DIMENSIONS] = np.concatenate([rows for rows, _ in done])
+        rows = np.concatenate([np.zeros((0, OWN_DIMENSIONS), np.float32), *(rows for rows, _ in done)])
         tokens = sum(count for _, count in done)
         elapsed = round((time.monotonic() - started) * 1000)
-        return Embeddings(vectors, Usage(input_tokens=tokens), self.provider, self.model, elapsed)
+        return Embeddings(spread(rows), Usage(input_tokens=tokens), self.provider, self.model, elapsed)
 
     def prepare(self) -> None:
         """Build the graph if it is not there yet, and load it. Blocks for seconds; safe to call again."""

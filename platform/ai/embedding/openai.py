@@ -11,6 +11,7 @@ import numpy as np
 from ai import failures, http
 from ai.configuration import Configuration, current
 from ai.embedding.seam import DIMENSIONS, Embeddings, Kind, Vectors, join
+from ai.embedding.spreading import spread
 from ai.usage import Usage, estimate_tokens
 
 PROVIDER = "openai"
@@ -58,20 +59,17 @@ class OpenAIEmbedder:
         )
 
     def _vectors(self, answer: Any, expected: int) -> Vectors:
-        vectors = np.zeros((expected, DIMENSIONS), dtype=np.float32)
         try:
-            entries = answer["data"]
-            if sorted(entry["index"] for entry in entries) != list(range(expected)):
+            entries = sorted(answer["data"], key=lambda entry: entry["index"])
+            if [entry["index"] for entry in entries] != list(range(expected)):
                 raise ValueError("not one vector for each text")
-            for entry in entries:
-                values = _decoded(entry["embedding"])
-                vectors[entry["index"], : len(values)] = values
+            vectors = np.stack([_decoded(entry["embedding"]) for entry in entries])
         except (KeyError, TypeError, ValueError, binascii.Error) as error:
             raise failures.bad_response(self.provider, f"sent embeddings we cannot read: {error}") from error
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.isfinite(length).all() or (length == 0).any():
             raise failures.bad_response(self.provider, "sent an embedding without a direction")
-        return np.asarray(vectors / length, dtype=np.float32)
+        return spread(np.asarray(vectors / length, dtype=np.float32))
 
 
 def _requests(texts: Sequence[str]) -> list[list[str]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ai.usage import Usage
 
 DIMENSIONS = 1024
-"""Every vector in the product has this length. A model with fewer pads with zeros, and every cosine stays as it is."""
+"""Every vector in the product has this length. One of a model with fewer is spread over them (`spreading`)."""
 
 Kind = Literal["query", "passage"]
 Vectors = NDArray[np.float32]

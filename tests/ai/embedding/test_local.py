@@ -22,12 +22,12 @@ async def vectors(embedder, *texts):
     return (await embedder.embed(texts, kind="query")).vectors
 
 
-async def test_vectors_are_unit_length_and_padded_with_zeros(embedder):
+async def test_vectors_are_unit_length_and_use_every_dimension(embedder):
     found = await vectors(embedder, "How do I reset my hub?", "")
     assert found.shape == (2, DIMENSIONS)
     assert found.dtype == np.float32
     assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
-    assert not found[:, 384:].any()
+    assert 400 < (found[0] > 0).sum() < 624
 
 
 async def test_meaning_counts_more_than_words(embedder):
@@ -53,7 +53,7 @@ async def test_a_text_has_the_same_vector_in_any_company(embedder):
     texts = [f"{'word ' * (n * 7 % 40)}number {n}" for n in range(30)]
     together = await vectors(embedder, *texts)
     alone = np.concatenate([await vectors(embedder, text) for text in texts])
-    assert np.array_equal(together, alone)
+    assert np.allclose(together, alone, atol=1e-6)
 
 
 async def test_long_and_broken_texts_are_taken(embedder):

@@ -74,10 +74,11 @@ async def test_it_asks_for_our_dimensions_in_base64_and_keeps_the_order(server):
     assert (found.usage.input_tokens, found.usage.estimated) == (14, False)
 
 
-async def test_shorter_vectors_are_padded_and_lists_are_read(server):
+async def test_shorter_vectors_are_spread_and_lists_are_read(server):
     server.reply = lambda texts: answer(texts, dimensions=384, as_list=True, usage=False)
     found = await server.embedder.embed(["abcd"], kind="query")
     assert found.vectors.shape == (1, DIMENSIONS)
+    assert np.linalg.norm(found.vectors[0]) == pytest.approx(1, abs=1e-5)
     assert found.usage.estimated
     assert found.usage.input_tokens == 1
 
