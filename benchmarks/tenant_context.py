@@ -23,7 +23,7 @@ REQUESTS: Final = 40
 
 
 class RoundTrips:
-    """Counts what is sent to the server and waited for: statements, psycopg's BEGIN and COMMIT, the context's message."""
+    """Counts what is sent and waited for: statements, psycopg's own BEGIN and COMMIT, the context's message."""
 
     def __init__(self) -> None:
         self.count = 0
