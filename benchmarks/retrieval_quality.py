@@ -17,6 +17,7 @@ import os
 import random
 import sys
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any, Final, NamedTuple
 
 import aiohttp
 
-from benchmarks.installation import Installation, installed
+from benchmarks.installation import Installation, Tenant, installed
 from benchmarks.knowledge_base import Api
 from benchmarks.table import Row, figure, not_run, ratio, render
 
@@ -37,6 +38,11 @@ REFUSED_BAR: Final = 0.05
 THRESHOLDS: Final = {"en": 0.36, "de": 0.28}
 """The shipped ones (knowledge.confidence): of the local embedder, and where only the words count."""
 RESAMPLES: Final = 2_000
+EXACT: Final = "SELECT chunk_id FROM chunk_embeddings ORDER BY embedding <=> %s::halfvec(1024) LIMIT 10"
+SIZES: Final = (
+    "SELECT pg_total_relation_size('pool.knowledge_postings'),"
+    " (SELECT sum(octet_length(content)) FROM pool.knowledge_chunks)"
+)
 LOAD_S: Final = 1_800.0
 
 
@@ -68,12 +74,16 @@ def of_folder(folder: Path, only: Sequence[str] = ()) -> list[Row]:
                 continue
             mine = [document for document in documents if document["kb"] == kb]
             asked = [question for question in questions if question["kb"] == kb]
-            rows += asyncio.run(_measure_one(copy, kb, mine, asked))
-        return rows
+            tenant = copy.tenant(kb.replace("_", "-"))
+            rows += asyncio.run(_measure_one(copy, tenant, kb, mine, asked))
+            if mine[0]["lang"] == "en":
+                rows += _nearest_found(copy, tenant, kb, asked)
+        return [*rows, _index_size(copy)]
 
 
-async def _measure_one(copy: Installation, kb: str, documents: list[Any], questions: list[Any]) -> list[Row]:
-    tenant = copy.tenant(kb.replace("_", "-"))
+async def _measure_one(
+    copy: Installation, tenant: Tenant, kb: str, documents: list[Any], questions: list[Any]
+) -> list[Row]:
     async with aiohttp.ClientSession() as http:
         api = Api(http, copy.url, tenant.api_key)
         began = time.monotonic()
@@ -123,6 +133,56 @@ def _rows(kb: str, results: list[Asked]) -> list[Row]:
         )
     refused = mean([asked.confidence < threshold for asked in answerable])
     return [*rows, figure(f"{kb}: answerable but refused", refused, "", REFUSED_BAR)]
+
+
+def _nearest_found(copy: Installation, tenant: Tenant, kb: str, questions: list[Any]) -> list[Row]:
+    """How many of the ten nearest by the vectors, worked out exactly, the scan of their codes finds."""
+    os.environ.update(copy.environment)
+    import django
+
+    django.setup()  # before anything that defines models is imported
+    from django.db import connection
+
+    from ai.embedding import embedder, wait_for
+    from knowledge import search
+    from knowledge.statements import statement
+    from tenants.context import TenantRef, acting_as
+
+    connection.ensure_connection()
+    shares: dict[bool, list[float]] = defaultdict(list)
+    for question in questions:
+        found = wait_for(embedder("local").embed([question["question"]], kind="query"))
+        with acting_as(TenantRef(uuid.UUID(tenant.id), "pool")), connection.cursor() as cursor:
+            asked = search.parameters("", found.vectors[0], found.model, 10)
+            cursor.execute(statement("search"), {**asked, "languages": None})
+            ours = {row[2] for row in cursor.fetchall()}
+            cursor.execute(EXACT, [asked["vector"]])
+            nearest = {chunk for (chunk,) in cursor.fetchall()}
+        shares[question["kind"] in ("off_topic", "account_or_smalltalk")].append(
+            len(ours & nearest) / len(nearest)
+        )
+    bar, direction = 0.98, "at least"
+    return [
+        figure(
+            f"{kb}: recall@10 of the vectors, {'off' if off else 'on'} topic",
+            mean(found),
+            "",
+            bar,
+            direction=direction,
+        )
+        for off, found in sorted(shares.items())
+    ]
+
+
+def _index_size(copy: Installation) -> Row:
+    """The keyword index of all knowledge bases together, beside the text of their chunks."""
+    import psycopg
+
+    from config import env
+
+    with psycopg.connect(env.embedded_postgres_url(copy.home, env.SUPERUSER_ROLE)) as database:
+        index, text = database.execute(SIZES).fetchone() or (0, 0)
+    return ratio("keyword index, bytes per byte of chunk text", index / 1e6, float(text) / 1e6, "MB", 2.0)
 
 
 async def _load(api: Api, documents: list[Any]) -> None:

@@ -167,7 +167,10 @@ def _lexical_rows(superuser: Any) -> list[Row]:
     index, text = superuser.execute(
         "SELECT pg_total_relation_size('knowledge_postings'), (SELECT sum(octet_length(content)) FROM knowledge_chunks)"
     ).fetchone()
-    return [ratio("keyword index, bytes per byte of chunk text", index / 1e6, float(text) / 1e6, "MB", 2.0)]
+    note = "made-up words, as rare as can be: the bar is for real text, see retrieval"
+    return [
+        ratio("keyword index, bytes per byte of text", index / 1e6, float(text) / 1e6, "MB", None, note=note)
+    ]
 
 
 def _api_row(copy: Installation, tenant: Any, invent: Any) -> Row:

@@ -156,7 +156,7 @@ def _table_parts(table: str) -> Iterator[str]:
 def _fence_parts(fence: str) -> Iterator[str]:
     opening, *lines = fence.split("\n")
     mark = fence_mark(opening)[:20]
-    if lines and fence_mark(lines[-1]):
+    if lines and lines[-1].strip() and fence_mark(lines[-1]) == lines[-1].strip():
         lines.pop()
     for part in _gathered(iter(lines), LARGEST - min(len(opening), 80) - len(mark) - 2):
         yield f"{opening[:80]}\n{part}\n{mark}"

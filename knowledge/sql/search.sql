@@ -64,7 +64,7 @@ WITH totals AS MATERIALIZED (
     WHERE code.embedding_model = %(model)s AND (%(everything)s OR code.chunk_id IN (SELECT id FROM allowed))
     ORDER BY code.bits <~> (SELECT binary_quantize(%(vector)s::halfvec(1024))::bit(1024))
     -- Enough that the ten nearest are among them for questions off the tenant's topics too (measured: recall .99).
-    LIMIT (SELECT least(greatest(400, chunks / 12), 1600) FROM totals)
+    LIMIT (SELECT least(greatest(400, chunks / 5), 1600) FROM totals)
 ), by_meaning AS (
     SELECT near.chunk_id AS id, 1 - exact.distance AS cosine
     FROM near,

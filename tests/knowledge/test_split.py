@@ -91,6 +91,11 @@ def test_long_code_is_cut_at_lines_and_fenced_again():
     assert [line for piece in pieces for line in piece.content.split("\n")[1:-1]] == lines
 
 
+def test_a_fence_that_is_never_closed_loses_nothing():
+    pieces = split("```\n" + "x" * 1500 + "\n```python")
+    assert pieces[-1].content.endswith("x\n```python\n```")
+
+
 def test_markdown_inside_code_is_code():
     (block,) = read("```\n# not a heading\n| a | b |\n```")
     assert block.kind is Kind.FENCE

@@ -1,10 +1,10 @@
 """Vectors of fewer dimensions in our 1,024, with every cosine as it was and every dimension in use.
 
 Padding with zeros would keep the cosines too, but search first compares the signs of the 1,024 dimensions, and signs
-of zeros say nothing: of a model with 384 dimensions 640 of the 1,024 bits would be blank. Measured with MiniLM on 4,135
-real passages: for questions off their topic the best 400 by their bits hold 90 % of the ten nearest with zeros, and 99 %
-like this. Two rounds of random signs and a Hadamard transform (the fast Johnson-Lindenstrauss transform of Ailon and
-Chazelle 2009) turn the space at random; the signs come from a hash, because stored vectors must mean the same for ever.
+of zeros say nothing: of a model with 384 dimensions 640 of the bits would be blank. Measured with MiniLM on 4,135 real
+passages: for questions off their topic the best 400 by their bits hold 90 % of the ten nearest with zeros, 99 % like
+this. Two rounds of random signs and a Hadamard transform (the fast Johnson-Lindenstrauss transform, Ailon and Chazelle
+2009) turn the space at random; the signs come from a hash, because stored vectors must mean the same for ever.
 """
 
 import hashlib
