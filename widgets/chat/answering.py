@@ -42,17 +42,17 @@ async def answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> Re
     live = rooms.answering(key) or rooms.begin(key, run.message_id)
     speaker = Speaker(rooms, tenant, run, live)
     work = Composition.of(tenant, widget_id, run, speaker.say)
-    await rooms.tell(key, {"type": "start", "message_id": str(run.message_id)})
+    rooms.tell(key, {"type": "start", "message_id": str(run.message_id)})
     live.work = asyncio.create_task(compose_safely(work))
     keeper = asyncio.create_task(_keep_lease(tenant, run, live))
     try:
         draft = await live.work
     finally:
         keeper.cancel()
-    await speaker.flush()
+    speaker.flush()
     replied = await _commit(tenant, run, draft)
     rooms.finish(key)
-    await _tell(rooms, tenant, run, draft, replied)
+    _tell(rooms, tenant, run, draft, replied)
     if replied.next_run is not None:
         start_answer(tenant, widget_id, replied.next_run)
     return replied
@@ -63,46 +63,32 @@ class Speaker:
 
     def __init__(self, rooms: Hub, tenant: TenantRef, run: Run, live: LiveAnswer) -> None:
         self._rooms, self._tenant, self._run, self._live = rooms, tenant, run, live
+        self._message_id = str(run.message_id)
         self._said = 0
         self._untold = ""
-        self._untold_from = 0
-        self._flusher: asyncio.Task[None] | None = None
-        # Pieces go out over any of several connections: one at a time, or they would overtake each other.
-        self._in_order = asyncio.Lock()
+        self._flusher: asyncio.TimerHandle | None = None
 
     def say(self, text: str) -> None:
         """More of the answer."""
-        frame = self._frame(self._said, text)
+        self._rooms.tell_here((self._tenant, self._run.session_id), self._frame(self._said, text))
         self._said += len(text)
         self._untold += text
         self._live.text += text
-        self._rooms.tell_here((self._tenant, self._run.session_id), frame)
         if self._flusher is None:
-            self._flusher = asyncio.create_task(self._flush_soon())
+            self._flusher = asyncio.get_running_loop().call_later(COALESCED_S, self.flush)
 
-    async def flush(self) -> None:
-        """Tell the rest now."""
+    def flush(self) -> None:
+        """Tell everybody else what they have not been told."""
         if self._flusher is not None:
             self._flusher.cancel()
             self._flusher = None
-        await self._tell_elsewhere()
-
-    async def _flush_soon(self) -> None:
-        await asyncio.sleep(COALESCED_S)
-        self._flusher = None
-        await self._tell_elsewhere()
-
-    async def _tell_elsewhere(self) -> None:
-        async with self._in_order:
-            text, offset = self._untold, self._untold_from
-            if not text:
-                return
-            self._untold, self._untold_from = "", offset + len(text)
-            event = as_event(self._frame(offset, text))
-            await bus().append(self._tenant, self._run.session_id, self._run.message_id, text, event)
+        text, self._untold = self._untold, ""
+        if text:
+            event = as_event(self._frame(self._said - len(text), text))
+            bus().append(self._tenant, self._run.session_id, self._run.message_id, text, event)
 
     def _frame(self, offset: int, text: str) -> ServerDelta:
-        return {"type": "delta", "message_id": str(self._run.message_id), "offset": offset, "text": text}
+        return {"type": "delta", "message_id": self._message_id, "offset": offset, "text": text}
 
 
 async def drain(seconds: float) -> None:
@@ -115,6 +101,7 @@ async def drain(seconds: float) -> None:
     rooms.stop_all()
     if late:
         await asyncio.wait(late, timeout=seconds)
+    await bus().flush()
 
 
 async def compose_safely(work: Composition) -> Draft:
@@ -153,7 +140,7 @@ async def _commit(tenant: TenantRef, run: Run, draft: Draft) -> Replied:
     return Replied(None, None)
 
 
-async def _tell(rooms: Hub, tenant: TenantRef, run: Run, draft: Draft, replied: Replied) -> None:
+def _tell(rooms: Hub, tenant: TenantRef, run: Run, draft: Draft, replied: Replied) -> None:
     key = (tenant, run.session_id)
     if replied.message is None:
         return
@@ -163,4 +150,4 @@ async def _tell(rooms: Hub, tenant: TenantRef, run: Run, draft: Draft, replied: 
         rooms.tell_here(
             key, error(code, draft.text if not draft.citations else "the answer broke off", id=own_id)
         )
-    await rooms.tell(key, {"type": "message", "message": replied.message})
+    rooms.tell(key, {"type": "message", "message": replied.message})

@@ -4,8 +4,6 @@ Everything here is sync and runs inside `acting_as`. The session's row lock orde
 it in the transaction that commits the message, so the order of seq is the order of delivery and has no gap.
 """
 
-import os
-import socket
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from tenants.context import require_tenant
 from tenants.models import User
 from widgets.chat import messages
 from widgets.chat.messages import Citation, MessageObject
+from widgets.chat.streams import PROCESS
 from widgets.chat.visiting import Guest
 from widgets.models import (
     AnswerRun,
@@ -39,7 +38,6 @@ CONTINUES_FOR: Final = timedelta(hours=24)
 TURNS_REMEMBERED: Final = 8
 LEASE: Final = timedelta(seconds=10)
 ANSWER_DUE: Final = "answer"
-PROCESS: Final = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
 
 
 class Turn(NamedTuple):

@@ -148,7 +148,7 @@ class Conversation:
         if asked.seq > self._watcher.seq + 1:
             await self._catch_up(asked.seq)
         self._watcher.acknowledge(asked.seq)
-        await hub().tell(self._key(), {"type": "message", "message": asked.message}, but=self._watcher)
+        hub().tell(self._key(), {"type": "message", "message": asked.message}, but=self._watcher)
 
     async def _catch_up(self, before: int) -> None:
         """Send what others said between our last message and this one of ours."""
@@ -193,19 +193,19 @@ class Conversation:
 
     async def _stop(self) -> None:
         if self._session_id is not None:
-            await hub().stop_everywhere(self._key())
+            hub().stop_everywhere(self._key())
 
     async def _end(self) -> None:
         if self._session_id is None:
             return
-        await hub().stop_everywhere(self._key())
+        hub().stop_everywhere(self._key())
         try:
             ended = await run_as(self.guest.tenant, end_by_visitor, self._session_id)
         except NotFound as problem:
             self._refuse("session_ended", problem.detail)
             return
-        await hub().tell(self._key(), {"type": "message", "message": ended})
-        await hub().tell(self._key(), {"type": "status", "status": "ended"})
+        hub().tell(self._key(), {"type": "message", "message": ended})
+        hub().tell(self._key(), {"type": "status", "status": "ended"})
 
     async def _watch(self, session_id: uuid.UUID) -> None:
         if self._session_id is not None:

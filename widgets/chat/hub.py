@@ -16,10 +16,9 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from tenants.context import TenantRef
-from widgets.chat.asking import PROCESS
 from widgets.chat.messages import MessageObject
 from widgets.chat.protocol import ServerFrame, encode
-from widgets.chat.streams import bus, channel
+from widgets.chat.streams import ANYBODY, OWN, bus, channel
 
 LONGEST_BACKLOG: Final = 2_000
 
@@ -205,10 +204,10 @@ class Hub:
             if watcher is not but:
                 watcher.push(frame, text)
 
-    async def tell(self, key: Key, frame: ServerFrame, *, but: Watcher | None = None) -> None:
+    def tell(self, key: Key, frame: ServerFrame, *, but: Watcher | None = None) -> None:
         """Send a frame to every socket of a session, in whichever process."""
         self.tell_here(key, frame, but=but)
-        await bus().publish(*key, as_event(frame))
+        bus().publish(*key, as_event(frame))
 
     def spawn(self, work: Any) -> None:
         """Run a coroutine that outlives whoever asked for it."""
@@ -217,16 +216,15 @@ class Hub:
         task.add_done_callback(self.tasks.discard)
 
     def _hear(self, key: Key, event: dict[str, Any]) -> None:
-        if event["from"] != PROCESS:
-            if event.get("stop"):
-                self.stop(key)
-            else:
-                self.tell_here(key, event["frame"])
+        if event.get("stop"):
+            self.stop(key)
+        else:
+            self.tell_here(key, event["frame"])
 
-    async def stop_everywhere(self, key: Key) -> None:
+    def stop_everywhere(self, key: Key) -> None:
         """Stop the answer being made in a session, in whichever process."""
         self.stop(key)
-        await bus().publish(*key, orjson.dumps({"from": PROCESS, "stop": True}))
+        bus().publish(*key, OWN + orjson.dumps({"stop": True}))
 
     def stop(self, key: Key) -> None:
         """Stop the answer that this process is making in a session, if any."""
@@ -249,7 +247,7 @@ class Hub:
 def as_event(frame: ServerFrame, *, told_here: bool = True) -> bytes:
     """A frame as processes hear of it. Not `told_here`: this process's own sockets have yet to be told, too, as when
     a thread or a worker announces it."""
-    return orjson.dumps({"from": PROCESS if told_here else "", "frame": frame})
+    return (OWN if told_here else ANYBODY) + orjson.dumps({"frame": frame})
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
