@@ -5,7 +5,9 @@
 -- BM25 is Robertson's with k1 = 1.2 and b = 0.5 (chunks are of one size, so length says little) and Lucene's inverse
 -- document frequency ln(1 + (N - n + 0.5) / (n + 0.5)), which is never negative. N, n and the mean length are the
 -- tenant's own, or one tenant's documents would change another's ranking.
-WITH totals AS MATERIALIZED (
+WITH meaning AS MATERIALIZED (
+    SELECT %(vector)s::halfvec(1024) AS vector
+), totals AS MATERIALIZED (
     -- The question's language counts only if the tenant has documents in it; else that of most of its documents.
     SELECT chunks, words::float8 / greatest(chunks, 1) AS mean_length, stemmers,
            CASE WHEN jsonb_exists(stemmers, %(stemmer)s) THEN %(stemmer)s
@@ -40,9 +42,9 @@ WITH totals AS MATERIALIZED (
     FROM totals, asked,
          LATERAL (SELECT coalesce(sum(cardinality(entries)), 0)::float8 AS n FROM posted WHERE posted.lexeme = asked.lexeme) AS known
 ), matches AS MATERIALIZED (
-    SELECT (posted.block << 11) | (entry & 2047) AS number,
-           sum(idf * (entry >> 11 & 63) * 2.2
-               / ((entry >> 11 & 63) + 1.2 * (0.5 + 0.5 * (entry >> 17) / totals.mean_length))) AS bm25,
+    SELECT (posted.block << 10) | (entry & 1023) AS number,
+           sum(idf * (entry >> 10 & 63) * 2.2
+               / ((entry >> 10 & 63) + 1.2 * (0.5 + 0.5 * (entry >> 16) / totals.mean_length))) AS bm25,
            sum(idf) AS idf
     FROM totals, posted JOIN frequencies USING (lexeme), unnest(posted.entries) AS entry
     GROUP BY 1
@@ -62,13 +64,13 @@ WITH totals AS MATERIALIZED (
     SELECT code.chunk_id
     FROM chunk_embeddings code
     WHERE code.embedding_model = %(model)s AND (%(everything)s OR code.chunk_id IN (SELECT id FROM allowed))
-    ORDER BY code.bits <~> (SELECT binary_quantize(%(vector)s::halfvec(1024))::bit(1024))
+    ORDER BY code.bits <~> (SELECT binary_quantize(vector)::bit(1024) FROM meaning)
     -- Enough that the ten nearest are among them for questions off the tenant's topics too (measured: recall .99).
     LIMIT (SELECT least(greatest(400, chunks / 5), 1600) FROM totals)
 ), by_meaning AS (
     SELECT near.chunk_id AS id, 1 - exact.distance AS cosine
     FROM near,
-         LATERAL (SELECT e.embedding <=> %(vector)s::halfvec(1024) AS distance
+         LATERAL (SELECT e.embedding <=> (SELECT vector FROM meaning) AS distance
                   FROM chunk_embeddings e WHERE e.chunk_id = near.chunk_id OFFSET 0) AS exact
     WHERE exact.distance < 0.99 -- at a cosine of nothing, half precision decides the sign
     ORDER BY exact.distance, near.chunk_id
