@@ -172,9 +172,9 @@ class ChunkEmbedding(models.Model):
 
 
 class Posting(models.Model):
-    """Where a word occurs: for one lexeme, one entry for each chunk of a block of 2,048 chunk numbers.
+    """Where a word occurs: for one lexeme, one entry for each chunk of a block of 1,024 chunk numbers.
 
-    An entry packs the chunk's length in words (14 bits), the occurrences (6) and the number within the block (11), from
+    An entry packs the chunk's length in words (15 bits), the occurrences (6) and the number within the block (10), from
     high to low. Rows stay small, so that adding a document rewrites little, and equality on (tenant, lexeme) is
     leakproof, so that row-level security leaves the index in use (it does not for GIN).
     """

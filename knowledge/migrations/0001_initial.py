@@ -10,7 +10,7 @@ import tenants.context
 import tenants.ownership
 from django.db import migrations, models
 
-from knowledge.partitioning import DEFAULT_PARTITION, CreatePartitioned
+from knowledge.storage import DEFAULT_PARTITION, CreatePartitioned, StoreInline
 
 
 class Migration(migrations.Migration):
@@ -191,4 +191,5 @@ class Migration(migrations.Migration):
             model_name='documentversion',
             constraint=models.UniqueConstraint(fields=('tenant', 'document', 'number'), name='document_versions_number'),
         ),
+        StoreInline('Posting', 'knowledge_postings', 'entries'),
     ]

@@ -5,10 +5,10 @@ WITH found AS MATERIALIZED (
          unnest(to_tsvector(%(stemmer)s::regconfig, chunk.words)) AS word
     WHERE length(word.lexeme) <= 64
 ), leaving AS (
-    SELECT lexeme, number >> 11 AS block, array_agg(number & 2047) AS places FROM found GROUP BY lexeme, number >> 11
+    SELECT lexeme, number >> 10 AS block, array_agg(number & 1023) AS places FROM found GROUP BY lexeme, number >> 10
 ), remaining AS MATERIALIZED (
     SELECT posting.lexeme, posting.block,
-           ARRAY(SELECT entry FROM unnest(posting.entries) AS entry WHERE entry & 2047 <> ALL (leaving.places)) AS entries
+           ARRAY(SELECT entry FROM unnest(posting.entries) AS entry WHERE entry & 1023 <> ALL (leaving.places)) AS entries
     FROM leaving,
          LATERAL (SELECT p.lexeme, p.block, p.entries FROM knowledge_postings p
                   WHERE p.lexeme = leaving.lexeme AND p.block = leaving.block OFFSET 0) AS posting

@@ -12,7 +12,7 @@ def stored_postings():
     entries = set()
     for posting in Posting.objects.all():
         for entry in posting.entries:
-            found = (posting.lexeme, posting.block * 2048 + (entry & 2047), entry >> 11 & 63, entry >> 17)
+            found = (posting.lexeme, posting.block * 1024 + (entry & 1023), entry >> 10 & 63, entry >> 16)
             assert found not in entries
             entries.add(found)
     totals = KnowledgeTotals.objects.filter(chunks__gt=0).first()
