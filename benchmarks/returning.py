@@ -40,6 +40,8 @@ class Recollection:
                 self._append(frame)
             case "message":
                 self._add(frame["message"])
+            case "error" if frame["code"] == "model_unavailable":
+                pass  # told beside the message that says so
             case other:
                 raise Broken(f"did not expect {other}: {str(frame)[:300]}")
 
@@ -93,9 +95,7 @@ async def ask_and_leave(visitor: Visitor, question: str, after_s: float) -> str:
 
 def cut(visitor: Visitor) -> None:
     """Break the connection off, as a lost network does."""
-    connection = visitor.socket._response.connection
-    if connection is not None and connection.transport is not None:
-        connection.transport.abort()
+    visitor.socket._response.close()  # aiohttp has no public way to drop a socket without a close frame
 
 
 async def come_back(website: Website, token: str, client_id: str, question: str) -> Recollection:
