@@ -120,11 +120,19 @@ def _rows(count: int, own: Measured, theirs: Measured) -> list[Row]:
     first, their_first = own.load.first_ms(), theirs.load.first_ms()
     late, their_late = own.load.first_ms(0.95), theirs.load.first_ms(0.95)
     failed = f"{len(own.load.failures)} FAILED: {own.load.failures[0]}" if own.load.failures else ""
+    answers = ratio(
+        f"chat c={count}: answers",
+        own.load.rate,
+        theirs.load.rate,
+        "/s",
+        bar(0.7),
+        direction="at least",
+        note=failed,
+    )
+    if not own.load.exchanges:
+        return [answers]
     return [
-        ratio(
-            f"chat c={count}: answers", own.load.rate, theirs.load.rate, "/s", bar(0.7),
-            direction="at least", note=failed,
-        ),
+        answers,
         figure(
             f"chat c={count}: first token over the relay's", first - their_first, "ms", bar(50),
             note=f"{first:.0f} and {their_first:.0f}, p95 {late:.0f} and {their_late:.0f}",

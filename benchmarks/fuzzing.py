@@ -50,17 +50,20 @@ class Mutator:
 
     def _valid(self) -> dict[str, Any]:
         frames: tuple[dict[str, Any], ...] = (
-            {"type": "message", "id": str(uuid.UUID(int=self._random.getrandbits(128))), "content": "Hello"},
+            {"type": "message", "id": self._id(), "content": "Hello"},
             {"type": "resume", "after": 0},
             {"type": "stop"},
             {"type": "ping"},
             {"type": "typing"},
             {"type": "read", "seq": 1},
-            {"type": "feedback", "message_id": str(uuid.uuid4()), "rating": 1, "comment": "good"},
+            {"type": "feedback", "message_id": self._id(), "rating": 1, "comment": "good"},
             {"type": "handoff", "reason": "a person"},
             {"type": "end"},
         )
         return dict(self._random.choice(frames))
+
+    def _id(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128)))
 
     def _bend(self, frame: dict[str, Any]) -> None:
         name = self._random.choice([*frame, "extra"])

@@ -99,12 +99,13 @@ class Installation:
 
 
 @contextmanager
-def installed(**settings: str) -> Iterator[Installation]:
+def installed(home: Path | None = None, **settings: str) -> Iterator[Installation]:
     """Start a copy with these settings, wait until it is ready, and stop it; its state is deleted afterwards.
 
-    Without the demo, without rate limits, on a free port. BENCH_HOME keeps the state in that directory, for looking.
+    Without the demo, without rate limits, on a free port. With `home` the state is there and stays; BENCH_HOME keeps it
+    in that directory too, for looking.
     """
-    kept = os.environ.get("BENCH_HOME")
+    kept = home or os.environ.get("BENCH_HOME")
     home = Path(kept or tempfile.mkdtemp(prefix="fdb-"))
     port = free_port()
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}

@@ -16,6 +16,7 @@ BENCHMARKS: Final = {
     "search": "benchmarks.search_latency",
     "retrieval": "benchmarks.retrieval_quality",
     "costs": "benchmarks.cost_ledger",
+    "start": "benchmarks.start",
 }
 
 
