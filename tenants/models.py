@@ -135,6 +135,14 @@ class User(AbstractBaseUser, Identified):
     def __str__(self) -> str:
         return self.name or self.email
 
+    def get_full_name(self) -> str:
+        """Django's name for how a person is called; their email where they have not said."""
+        return self.name or self.email
+
+    def get_short_name(self) -> str:
+        """The first of their names."""
+        return self.get_full_name().split()[0]
+
     @property
     def is_platform_staff(self) -> bool:
         """Whether this is one of the platform's own people."""

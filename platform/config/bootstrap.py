@@ -90,6 +90,8 @@ def _make_roles(connection: psycopg.Connection, application: Login, owner: Login
             sql.Identifier(application.name)
         )
     )
+    # Our statements run for milliseconds: compiling one would cost more than it can save.
+    connection.execute(sql.SQL("ALTER ROLE {} SET jit = off").format(sql.Identifier(application.name)))
     _revoke_memberships(connection, application.name)
     connection.execute(
         sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE, ADMIN FALSE").format(

@@ -17,10 +17,11 @@ from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from psycopg import sql
 
-from ai.embedding import embedder
+from ai.embedding import embedder, wait_for
 from config.demo.readiness import documents_missing
 from config.heartbeat import workers_seen
 from kernel.errors import FrontdeskError
+from knowledge import intents
 from tenants.models import POOL_SCHEMA
 from tenants.roles import problems
 
@@ -187,6 +188,8 @@ def _load_embedder() -> None:
         prepare = getattr(embedder(), "prepare", None)
         if prepare is not None:
             prepare()
+        # Small talk is recognised by sentences that must be embedded once: not while the first visitor waits.
+        wait_for(intents.load(embedder()))
         _embedder_failure = None
     except FrontdeskError as error:
         _embedder_failure = f"it cannot be loaded: {error.detail}"
