@@ -110,7 +110,8 @@ class DocumentAdmin(TenantAdmin):
     def done(self, document: Document) -> SafeString:
         share = round(document.progress * 100)
         return format_html(
-            '<span class="fd-nowrap"><progress class="fd-progress" max="100" value="{0}">{0} %</progress> {0}&nbsp;%</span>',
+            '<span class="fd-nowrap">'
+            '<progress class="fd-progress" max="100" value="{0}">{0} %</progress> {0}&nbsp;%</span>',
             share,
         )
 

@@ -177,6 +177,8 @@ def test_the_embedder_is_loaded_in_the_background_and_its_failure_told(monkeypat
     go_on, weights_found = threading.Event(), threading.Event()
 
     class Embedder:
+        provider = "elsewhere"
+
         def prepare(self) -> None:
             assert go_on.wait(10)
             if not weights_found.is_set():
