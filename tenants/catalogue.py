@@ -1,6 +1,5 @@
 """What PostgreSQL's own catalogue says of our schemas: read by schema_check and by the isolation tests."""
 
-import hashlib
 from typing import Final, NamedTuple
 
 from django.db import connection
@@ -51,11 +50,6 @@ def facts(schema: str) -> frozenset[Fact]:
     with connection.cursor() as cursor:
         cursor.execute(FACTS, {"schema": schema})
         return frozenset(Fact(*row) for row in cursor.fetchall())
-
-
-def fingerprint(found: frozenset[Fact]) -> str:
-    """Twelve digits that are equal for equal schemas."""
-    return hashlib.sha256("\n".join(map(repr, sorted(found))).encode()).hexdigest()[:12]
 
 
 def difference(promised: frozenset[Fact], found: frozenset[Fact]) -> list[str]:

@@ -6,7 +6,6 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
-from django.utils.functional import cached_property
 from django_tenants.models import TenantMixin
 from django_tenants.postgresql_backend.base import _check_schema_name
 
@@ -204,11 +203,6 @@ class ApiKey(Identified):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
-
-    @cached_property
-    def scope_set(self) -> frozenset[str]:
-        """The scopes, for asking."""
-        return frozenset(self.scopes)
 
 
 class KeyKind(models.TextChoices):

@@ -7,15 +7,15 @@ from django.conf import settings
 from django.test import TransactionTestCase
 
 import ai.http
-from tests import cast, database, services
+from tests import cast, database, servers
 
 _services = ExitStack()
 
 
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):
-        _services.enter_context(services.running())
-    settings.REDIS_URL = services.redis_url()
+        _services.enter_context(servers.running())
+    settings.REDIS_URL = servers.redis_url()
     settings.CELERY_BROKER_URL = "memory://"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.EMBEDDING_MODEL = "hashing"

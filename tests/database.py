@@ -13,7 +13,7 @@ from psycopg import sql
 
 from config import env
 from config.bootstrap import Login, bootstrap
-from tests import services
+from tests import servers
 
 ROOT = Path(__file__).resolve().parents[1]
 DEDICATED_SCHEMA = "dedicated_cargo"
@@ -65,7 +65,7 @@ def point_at(name: str) -> None:
         (connection.settings_dict, env.APP_ROLE),
     ):
         target.update(
-            NAME=name, USER=role, HOST=str(env.postgres_directory(services.home())), PORT="", PASSWORD=""
+            NAME=name, USER=role, HOST=str(env.postgres_directory(servers.home())), PORT="", PASSWORD=""
         )
         # A thread's connection closes when it is done; a pool of the process would outlive the test's database.
         target["OPTIONS"] = {k: v for k, v in target["OPTIONS"].items() if k != "pool"}
@@ -83,7 +83,7 @@ def _template(django_db_blocker) -> str:  # type: ignore[no-untyped-def]  # pyte
         if row:
             server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
         bootstrap(
-            services.url(env.SUPERUSER_ROLE, "postgres"),
+            servers.url(env.SUPERUSER_ROLE, "postgres"),
             application=Login(env.APP_ROLE),
             owner=Login(env.OWNER_ROLE),
             database=name,
@@ -116,4 +116,4 @@ def _fingerprint() -> str:
 
 
 def _superuser(database: str) -> psycopg.Connection:
-    return psycopg.connect(services.url(env.SUPERUSER_ROLE, database), autocommit=True)
+    return psycopg.connect(servers.url(env.SUPERUSER_ROLE, database), autocommit=True)

@@ -3,7 +3,6 @@
 import os
 import time
 import uuid
-from datetime import UTC, datetime
 
 
 def uuid7() -> uuid.UUID:
@@ -16,10 +15,3 @@ def uuid7() -> uuid.UUID:
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return uuid.UUID(int=value)
-
-
-def born_at(identifier: uuid.UUID) -> datetime:
-    """When a UUIDv7 was made, in UTC, to the millisecond. Raises ValueError for another version."""
-    if identifier.version != 7:
-        raise ValueError(f"{identifier} is UUID version {identifier.version}, not 7")
-    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)

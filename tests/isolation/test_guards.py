@@ -12,7 +12,7 @@ from config import env
 from tenants.maintaining import guard_partitions
 from tenants.owner import owner_connection
 from tenants.roles import problems, refuse_if_unsafe
-from tests import services
+from tests import servers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def superuser(transactional_db):
     name = connection.settings_dict["NAME"]
-    with psycopg.connect(services.url(env.SUPERUSER_ROLE, name), autocommit=True) as opened:
+    with psycopg.connect(servers.url(env.SUPERUSER_ROLE, name), autocommit=True) as opened:
         yield opened
 
 

@@ -14,7 +14,7 @@ from knowledge import search
 from knowledge.models import Document
 from knowledge.statements import FOLDER, statement
 from tenants.context import acting_as
-from tests import services
+from tests import servers
 from tests.knowledge import corpus
 
 MANY = 1_500
@@ -32,7 +32,7 @@ def crowded(transactional_db, acme, bolt):
     with acting_as(bolt):
         Document.objects.bulk_create([Document(title=f"Page {n}") for n in range(MANY)])
     with psycopg.connect(
-        services.url(env.SUPERUSER_ROLE, settings.DATABASES["default"]["NAME"]), autocommit=True
+        servers.url(env.SUPERUSER_ROLE, settings.DATABASES["default"]["NAME"]), autocommit=True
     ) as owner:
         owner.execute("SET search_path = pool, public")
         # The test server commits asynchronously, and a vacuum marks only pages whose commits have reached the log.
