@@ -166,18 +166,16 @@ def promise_answer(session: Session, seq: int, question: str, client_id: uuid.UU
 
 
 def next_unanswered(session_id: uuid.UUID) -> Run | None:
-    """Promise an answer to what was said while the last answer ran, if anything was: to the newest of it."""
+    """Promise an answer to what was said while the last answer ran, if anything was: to the newest of it. What a person
+    has replied to needs none."""
     session = lock(session_id)
-    if session is None:
+    if session is None or session.status != SessionStatus.AI:
         return None
     answered = AnswerRun.objects.filter(session_id=session_id).order_by("-question_seq").first()
-    waiting = (
-        Message.objects.filter(
-            session_id=session_id, role=MessageRole.USER, seq__gt=answered.question_seq if answered else 0
-        )
-        .order_by("-seq")
-        .first()
-    )
+    said = Message.objects.filter(session_id=session_id).order_by("-seq")
+    replied = said.filter(role=MessageRole.ASSISTANT, author__isnull=False).first()
+    known = max(answered.question_seq if answered else 0, replied.seq if replied else 0)
+    waiting = said.filter(role=MessageRole.USER, seq__gt=known).first()
     if waiting is None:
         return None
     return promise_answer(session, waiting.seq, waiting.content, waiting.client_id)
@@ -214,9 +212,9 @@ def resumable_session(guest: Guest, at: datetime | None = None) -> Session | Non
     return session if session and session.last_message_at >= moment - CONTINUES_FOR else None
 
 
-def end_session(session: Session, reason: str) -> MessageObject:
-    """End a locked session; its last message says so."""
-    ended = say(session, MessageRole.SYSTEM, "", metadata={"event": "ended", "reason": reason})
+def end_session(session: Session, reason: str, *, by: User | None = None) -> MessageObject:
+    """End a locked session; its last message says so, and who did it where a person did."""
+    ended = say(session, MessageRole.SYSTEM, "", author=by, metadata={"event": "ended", "reason": reason})
     session.status = SessionStatus.ENDED
     Session.objects.filter(pk=session.pk).update(status=SessionStatus.ENDED, ended_at=timezone.now())
     return ended

@@ -7,10 +7,10 @@ comes back to the process that sent it is dropped by its origin.
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -19,6 +19,8 @@ from tenants.context import TenantRef
 from widgets.chat.messages import MessageObject
 from widgets.chat.protocol import ServerFrame, encode
 from widgets.chat.streams import ANYBODY, OWN, bus, channel
+
+T = TypeVar("T")
 
 LONGEST_BACKLOG: Final = 2_000
 
@@ -209,11 +211,12 @@ class Hub:
         self.tell_here(key, frame, but=but)
         bus().publish(*key, as_event(frame))
 
-    def spawn(self, work: Any) -> None:
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a coroutine that outlives whoever asked for it."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
 
     def _hear(self, key: Key, event: dict[str, Any]) -> None:
         if event.get("stop"):
@@ -224,7 +227,7 @@ class Hub:
     def stop_everywhere(self, key: Key) -> None:
         """Stop the answer being made in a session, in whichever process."""
         self.stop(key)
-        bus().publish(*key, OWN + orjson.dumps({"stop": True}))
+        bus().publish(*key, stop_event(told_here=True))
 
     def stop(self, key: Key) -> None:
         """Stop the answer that this process is making in a session, if any."""
@@ -248,6 +251,11 @@ def as_event(frame: ServerFrame, *, told_here: bool = True) -> bytes:
     """A frame as processes hear of it. Not `told_here`: this process's own sockets have yet to be told, too, as when
     a thread or a worker announces it."""
     return (OWN if told_here else ANYBODY) + orjson.dumps({"frame": frame})
+
+
+def stop_event(*, told_here: bool = False) -> bytes:
+    """What asks the process that makes a session's answer to break it off."""
+    return (OWN if told_here else ANYBODY) + orjson.dumps({"stop": True})
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

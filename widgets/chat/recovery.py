@@ -58,7 +58,7 @@ def recover(run_id: uuid.UUID) -> MessageObject | None:
         return None
     if run.lease_until >= timezone.now():
         return None
-    text = _told(run)
+    text = told(run)
     draft = replying.Draft(
         text or words_for("interrupted", None),
         MessageStatus.INTERRUPTED,
@@ -89,7 +89,8 @@ def end_idle_sessions() -> int:
     return ended
 
 
-def _told(run: AnswerRun) -> str:
+def told(run: AnswerRun) -> str:
+    """The text of an answer being made, as far as its process has told it; empty where Redis is away."""
     try:
         return streams.kept_text(require_tenant(), run.message_id)
     except redis.RedisError as error:

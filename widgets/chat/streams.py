@@ -177,11 +177,12 @@ def kept_text(tenant: TenantRef, message_id: uuid.UUID) -> str:
         client.close()
 
 
-def announce(tenant: TenantRef, session_id: uuid.UUID, event: bytes) -> None:
-    """Publish an event from sync code (a worker, the REST API). Redis being away is logged and survived."""
+def announce(tenant: TenantRef, session_id: uuid.UUID, *events: bytes) -> None:
+    """Publish events, in order, from sync code (a worker, the REST API). Redis being away is logged and survived."""
     client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5)
     with _tolerated("publish an event"):
-        client.publish(channel(tenant, session_id), event)
+        for event in events:
+            client.publish(channel(tenant, session_id), event)
     client.close()
 
 
