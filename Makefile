@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench soak audit shell fmt lock setup setup-dev \
+.PHONY: help up test check bench soak audit isolation-mutants shell fmt lock setup setup-dev \
         check-tools check-style check-types check-contracts check-migrations check-widget check-licences check-tests
 
 BIN := .venv/bin
@@ -20,7 +20,7 @@ RUNTIME := .venv/.runtime-$(call digest,requirements.lock)
 DEVELOPMENT := .venv/.development-$(call digest,requirements-dev.lock)
 
 help: ## say what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 9
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 19
 
 up: $(RUNTIME) ## start everything and print where it is; Ctrl-C stops it
 	@exec $(BIN)/python manage.py up
@@ -47,6 +47,9 @@ soak: $(DEVELOPMENT) ## the long ones: races, faults, thousands of sockets
 audit: $(DEVELOPMENT) ## known vulnerabilities of what is installed (needs the network)
 	$(BIN)/uv tool run pip-audit --requirement requirements.lock --require-hashes --no-deps --disable-pip
 	npm --prefix widgets/embed audit
+
+isolation-mutants: $(DEVELOPMENT) ## weaken each guard between tenants in turn; a behavioural test must notice
+	$(BIN)/python -m tests.isolation.mutants
 
 shell: $(RUNTIME) ## a Python shell beside a running copy
 	@exec $(BIN)/python manage.py shell
