@@ -1,72 +1,38 @@
-"""The doors of the account: api-keys/."""
+"""The doors of the account: api-keys/, members/, domains/."""
 
 import uuid
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants.authentication import SCOPES, issue_api_key, revoke_api_key
-from tenants.models import ApiKey
-from tenants.rest.fields import Id, Integer, StrictSerializer, Text, TextList, Time
+from tenants.authentication import issue_api_key, revoke_api_key
+from tenants.hostnames import add_hostname, make_primary, remove_hostname
+from tenants.models import ApiKey, Domain, User
+from tenants.permissions import Role
+from tenants.representing import (
+    ApiKeyFields,
+    ApiKeyRenameFields,
+    DomainChangeFields,
+    DomainFields,
+    IssuedApiKeyFields,
+    MemberFields,
+    NewMemberFields,
+    RotationFields,
+)
+from tenants.rest.filtering import equal, flag, narrowed, one_of, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
 from tenants.rest.scopes import refuse_escalation
 from tenants.rest.views import TenantView, found, routes
-from tenants.rotating import MAX_OVERLAP, OVERLAP, live, rotate_api_key
+from tenants.rotating import live, rotate_api_key
+from tenants.team import add_person, change_person, remove_person
 
-
-class ApiKeyFields(StrictSerializer):
-    """A key without its secret."""
-
-    id = Id(read_only=True)
-    name = Text(max_length=120)
-    prefix = Text(read_only=True, help_text="How the secret begins, to recognise it by.")
-    scopes = TextList(item_length=40, min_length=1, help_text=f"One or more of {', '.join(SCOPES)}.")
-    expires_at = Time(required=False, allow_null=True)
-    last_used_at = Time(read_only=True, allow_null=True, help_text="To the minute.")
-    created_at = Time(read_only=True)
-    updated_at = Time(read_only=True)
-
-
-class IssuedApiKeyFields(ApiKeyFields):
-    """A new key with its secret, which is shown this once and stored nowhere."""
-
-    key = Text(read_only=True)
-
-
-class ApiKeyRenameFields(StrictSerializer):
-    """All of a key that may change. For other scopes make another key."""
-
-    name = Text(max_length=120, required=False)
-
-
-class RotationFields(StrictSerializer):
-    """How a key is rotated."""
-
-    overlap_s = Integer(
-        min_value=0,
-        max_value=int(MAX_OVERLAP.total_seconds()),
-        default=int(OVERLAP.total_seconds()),
-        help_text="For how many seconds the old secret stays good; 0 revokes it at once.",
-    )
-
-
-ISSUED = OpenApiExample(
-    "A new key",
-    value={
-        "id": "01987a5e-6d3b-7c41-9f60-2a4b8c1d0e9f",
-        "name": "Voice worker",
-        "prefix": "fd_sk_Ab12Cd",
-        "scopes": ["billing:write"],
-        "expires_at": None,
-        "last_used_at": None,
-        "created_at": "2026-01-05T09:30:00Z",
-        "updated_at": "2026-01-05T09:30:00Z",
-        "key": "fd_sk_Ab12Cd…",
-    },
-    response_only=True,
+MEMBER_FILTERS: Final = (
+    one_of("role", Role, "Only members of this role."),
+    flag("is_active", "Only members who can sign in, or who cannot."),
+    equal("email", "Only the member with this email, in lower case."),
 )
 
 
@@ -87,12 +53,7 @@ class ApiKeys(TenantView):
             request, ApiKey.objects.filter(live()), as_object=lambda key: ApiKeyFields(key).data
         )
 
-    @extend_schema(
-        operation_id="api_keys_create",
-        request=ApiKeyFields,
-        responses={201: IssuedApiKeyFields},
-        examples=[ISSUED],
-    )
+    @extend_schema(operation_id="api_keys_create", request=ApiKeyFields, responses={201: IssuedApiKeyFields})
     def post(self, request: Request) -> Response:
         """Make a key. Nobody can grant a scope that they do not hold."""
         fields = self.valid(ApiKeyFields)
@@ -131,16 +92,103 @@ class ApiKeyRotation(TenantView):
     area = "account"
 
     @extend_schema(
-        operation_id="api_keys_rotate",
-        request=RotationFields,
-        responses={201: IssuedApiKeyFields},
-        examples=[ISSUED],
+        operation_id="api_keys_rotate", request=RotationFields, responses={201: IssuedApiKeyFields}
     )
     def post(self, request: Request, id: uuid.UUID) -> Response:
         """Make a successor with the same name and scopes; the old secret stays good for the overlap."""
         overlap = timedelta(seconds=self.valid(RotationFields)["overlap_s"])
         refuse_escalation(self.principal.scopes, _live(id).scopes)
         return _issued(*rotate_api_key(id, overlap=overlap, created_by=self.principal.user))
+
+
+class Members(TenantView):
+    """The team."""
+
+    area = "account"
+
+    @extend_schema(
+        operation_id="members_list",
+        parameters=[*PAGE_PARAMETERS, *parameters(MEMBER_FILTERS)],
+        request=None,
+        responses=page_of(MemberFields),
+    )
+    def get(self, request: Request) -> Response:
+        """List the team, newest first, with those who were removed."""
+        rows = narrowed(request, User.objects.all(), MEMBER_FILTERS)
+        return newest_first(request, rows, as_object=lambda user: MemberFields(user).data)
+
+    @extend_schema(operation_id="members_create", request=NewMemberFields, responses={201: MemberFields})
+    def post(self, request: Request) -> Response:
+        """Add somebody. An email has one account over all tenants; only an owner, or a key with `write`, makes owners."""
+        fields = self.valid(NewMemberFields)
+        role = Role(fields.pop("role", Role.MEMBER))
+        return Response(MemberFields(add_person(self.principal, role=role, **fields)).data, status=201)
+
+
+class OneMember(TenantView):
+    """One person of the team."""
+
+    area = "account"
+
+    @extend_schema(operation_id="members_read", responses=MemberFields)
+    def get(self, request: Request, id: uuid.UUID) -> Response:
+        """Read a member."""
+        return Response(MemberFields(found(User.objects.all(), id)).data)
+
+    @extend_schema(operation_id="members_update", request=MemberFields, responses=MemberFields)
+    def patch(self, request: Request, id: uuid.UUID) -> Response:
+        """Change a member. One active owner always remains."""
+        changed = change_person(self.principal, id, **self.valid(MemberFields, partial=True))
+        return Response(MemberFields(changed).data)
+
+    @extend_schema(operation_id="members_delete", responses={204: None})
+    def delete(self, request: Request, id: uuid.UUID) -> Response:
+        """Take somebody off the team. They stay in the list as inactive, so that what they wrote keeps its author."""
+        remove_person(self.principal, id)
+        return Response(status=204)
+
+
+class Domains(TenantView):
+    """Hostnames of your own."""
+
+    area = "account"
+
+    @extend_schema(
+        operation_id="domains_list", parameters=PAGE_PARAMETERS, request=None, responses=page_of(DomainFields)
+    )
+    def get(self, request: Request) -> Response:
+        """List domains, newest first."""
+        return newest_first(request, Domain.objects.all(), as_object=lambda domain: DomainFields(domain).data)
+
+    @extend_schema(operation_id="domains_create", request=DomainFields, responses={201: DomainFields})
+    def post(self, request: Request) -> Response:
+        """Put a hostname down as yours. It serves nobody before it is verified."""
+        return Response(DomainFields(add_hostname(**self.valid(DomainFields))).data, status=201)
+
+
+class OneDomain(TenantView):
+    """One hostname."""
+
+    area = "account"
+
+    @extend_schema(operation_id="domains_read", responses=DomainFields)
+    def get(self, request: Request, id: uuid.UUID) -> Response:
+        """Read a domain."""
+        return Response(DomainFields(found(Domain.objects.all(), id)).data)
+
+    @extend_schema(operation_id="domains_update", request=DomainChangeFields, responses=DomainFields)
+    def patch(self, request: Request, id: uuid.UUID) -> Response:
+        """Make a verified domain the primary one, or not."""
+        changes = self.valid(DomainChangeFields)
+        if "is_primary" in changes:
+            make_primary(id, changes["is_primary"])
+        return Response(DomainFields(found(Domain.objects.all(), id)).data)
+
+    @extend_schema(operation_id="domains_delete", responses={204: None})
+    def delete(self, request: Request, id: uuid.UUID) -> Response:
+        """Forget a domain; it serves nobody from now on."""
+        remove_hostname(id)
+        return Response(status=204)
 
 
 def _live(identifier: uuid.UUID) -> ApiKey:
@@ -156,4 +204,8 @@ urlpatterns = [
     *routes("api-keys/", ApiKeys),
     *routes("api-keys/<uuid:id>/", OneApiKey),
     *routes("api-keys/<uuid:id>/rotate", ApiKeyRotation),
+    *routes("members/", Members),
+    *routes("members/<uuid:id>/", OneMember),
+    *routes("domains/", Domains),
+    *routes("domains/<uuid:id>/", OneDomain),
 ]

@@ -143,6 +143,11 @@ class User(AbstractBaseUser, Identified):
         return self.get_full_name().split()[0]
 
     @property
+    def is_owner(self) -> bool:
+        """Whether they may do everything, and change other owners."""
+        return self.role == Role.OWNER
+
+    @property
     def is_platform_staff(self) -> bool:
         """Whether this is one of the platform's own people."""
         return self.tenant_id is None

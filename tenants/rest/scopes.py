@@ -44,6 +44,11 @@ class Principal:
     is_authenticated = True
     is_active = True
 
+    @property
+    def is_owner(self) -> bool:
+        """Whether they may change owners: an owner by the session, or a program whose key may write everything."""
+        return self.user.is_owner if self.user is not None else "write" in self.scopes
+
     def holds(self, scope: str) -> bool:
         """Whether `scope` ("billing:read") is granted, by itself or through the wider "read" or "write"."""
         return _covers(self.scopes, scope)
