@@ -135,7 +135,8 @@ class SessionStatus(models.TextChoices):
 
 
 class Session(TenantOwned):
-    """A conversation. `last_seq` numbers its messages; it is taken under this row's lock by whoever commits one."""
+    """A conversation. `last_seq` numbers its messages; it is taken under this row's lock by whoever commits one.
+    `read_seq` is how far its visitor has read."""
 
     widget = SameTenantForeignKey(Widget, database_action="SET NULL", null=True, related_name="sessions")
     meeting = SameTenantForeignKey(
@@ -154,6 +155,7 @@ class Session(TenantOwned):
     cost_usd = models.DecimalField(max_digits=18, decimal_places=10, default=0, db_default=0)
     tool_count = models.PositiveIntegerField(default=0, db_default=0)
     last_seq = models.PositiveIntegerField(default=0, db_default=0)
+    read_seq = models.PositiveIntegerField(default=0, db_default=0)
     last_message_at = models.DateTimeField(db_default=Now())
     metadata = models.JSONField(default=dict, blank=True, db_default=jsonb_default("{}"))
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -256,6 +258,34 @@ class Message(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.role}"
+
+
+class Feedback(TenantOwned):
+    """What a visitor thinks of an answer. Their last word counts: it changes this row."""
+
+    message = SameTenantForeignKey(Message, related_name="feedback")
+    visitor = SameTenantForeignKey(Visitor, related_name="feedback")
+    rating = models.SmallIntegerField(help_text="1: helpful, -1: not helpful")
+    comment = models.TextField(blank=True, default="", db_default="")
+
+    class Meta(TenantOwned.Meta):
+        db_table = "feedback"
+        verbose_name_plural = "feedback"
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="feedback_newest"),
+            models.Index(fields=["tenant", "visitor"], name="feedback_by_visitor"),
+        ]
+        constraints = [
+            *TenantOwned.Meta.constraints,
+            # A message has one session and that has one visitor, so this is one per visitor and answer, and joining it
+            # to a message never doubles the message.
+            models.UniqueConstraint(fields=["tenant", "message"], name="feedback_once"),
+            models.CheckConstraint(condition=models.Q(rating__in=(1, -1)), name="feedback_rating_known"),
+        ]
+
+    def __str__(self) -> str:
+        return "helpful" if self.rating > 0 else "not helpful"
 
 
 class RunStatus(models.TextChoices):

@@ -1,15 +1,21 @@
-"""The HTTP door of the widget: its script and boot, read by pages of other origins."""
+"""The HTTP door of the widget: its script, boot, and chat without a socket, read by pages of other origins."""
+
+from typing import Any, TypeVar
 
 import orjson
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from kernel.errors import FrontdeskError
-from tenants.rest.problems import of_error
+from tenants.rest.problems import exception_handler, of_error
 from widgets import script
-from widgets.chat import booting
+from widgets.chat import booting, exchanging
+
+Response = TypeVar("Response", bound=HttpResponseBase)
 
 SCRIPT_SECONDS = 300
 JAVASCRIPT = "text/javascript; charset=utf-8"
@@ -45,11 +51,7 @@ def boot(request: HttpRequest) -> HttpResponse:
     """`POST /widget/v1/boot`"""
     origin = request.headers.get("Origin")
     if request.method == "OPTIONS":
-        response = HttpResponse(status=204)
-        response["Access-Control-Allow-Methods"] = "POST"
-        response["Access-Control-Allow-Headers"] = "content-type, authorization"
-        response["Access-Control-Max-Age"] = "86400"
-        return _readable_by(response, origin)
+        return _preflight(origin, "POST")
     try:
         answer = booting.boot(booting.parse(request.body), origin)
     except FrontdeskError as refused:
@@ -59,9 +61,57 @@ def boot(request: HttpRequest) -> HttpResponse:
     return _readable_by(response, origin)
 
 
-def _readable_by(response: HttpResponse, origin: str | None) -> HttpResponse:
+@csrf_exempt
+@require_http_methods(["GET", "POST", "OPTIONS"])
+async def messages(request: HttpRequest) -> HttpResponseBase:
+    """`/widget/v1/messages`"""
+    origin = request.headers.get("Origin")
+    if request.method == "OPTIONS":
+        return _preflight(origin, "GET, POST")
+    try:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+        guest, start = await exchanging.admit(token, origin or _own_origin(request))
+        response: HttpResponseBase
+        if request.method == "GET":
+            poll = await exchanging.poll(guest, start, request.GET.get("after", "0"))
+            response = HttpResponse(orjson.dumps(poll), content_type="application/json")
+        else:
+            events = exchanging.exchange(guest, start, _metadata(request, origin), request.body)
+            await anext(events)
+            response = StreamingHttpResponse(events, content_type="text/event-stream")
+            response["X-Accel-Buffering"] = "no"
+    except Exception as error:
+        return _readable_by(exception_handler(error), origin)
+    response["Cache-Control"] = "no-store"
+    return _readable_by(response, origin)
+
+
+def _own_origin(request: HttpRequest) -> str | None:
+    """A page of ours sends no Origin with a GET; its browser says in another way where it comes from, which a page
+    cannot set."""
+    return settings.BASE_URL if request.headers.get("Sec-Fetch-Site") == "same-origin" else None
+
+
+def _metadata(request: HttpRequest, origin: str | None) -> dict[str, Any]:
+    return {
+        "userAgent": request.headers.get("User-Agent", "")[:300],
+        "ip": request.META.get("REMOTE_ADDR", ""),
+        "page": origin,
+    }
+
+
+def _preflight(origin: str | None, methods: str) -> HttpResponse:
+    response = HttpResponse(status=204)
+    response["Access-Control-Allow-Methods"] = methods
+    response["Access-Control-Allow-Headers"] = "content-type, authorization"
+    response["Access-Control-Max-Age"] = "86400"
+    return _readable_by(response, origin)
+
+
+def _readable_by(response: Response, origin: str | None) -> Response:
     """Let the page read the answer, refusals too. No cookie is ever involved, so any origin may be told."""
     response["Access-Control-Allow-Origin"] = origin or "*"
+    response["Access-Control-Expose-Headers"] = "Retry-After"
     response["Vary"] = "Origin"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
@@ -71,4 +121,5 @@ urlpatterns = [
     path("v1.js", loader_script),
     path("v1/panel.<slug:digest>.js", panel_script),
     path("v1/boot", boot),
+    path("v1/messages", messages),
 ]

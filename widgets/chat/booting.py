@@ -63,11 +63,13 @@ class BootWidget(TypedDict):
 
 
 class BootResponse(TypedDict):
-    """Everything the panel needs to connect and to show what was said."""
+    """Everything the panel needs to connect and to show what was said. `read_seq` is how far the visitor has read in
+    the session, 0 without one."""
 
     visitor_token: str
     socket_url: str
     session: SessionState | None
+    read_seq: int
     widget: BootWidget
     messages: list[MessageObject]
 
@@ -104,12 +106,14 @@ def boot(request: BootRequest, origin: str | None) -> BootResponse:
         welcome = _welcome(tenant, request, origin)
     # The ticket is made outside the transaction: Redis may be slow, and no transaction waits for it.
     ticket = visiting.issue_ticket(welcome.guest, origin or "")
+    visiting.remember_identity(welcome.guest)
     session = welcome.session
     shown = widget_settings.complete(welcome.widget.settings)
     return {
         "visitor_token": visiting.issue_token(welcome.guest),
         "socket_url": f"{settings.BASE_URL.replace('http', 'ws', 1)}/ws/v1/chat?ticket={ticket}",
         "session": session_state(session.pk, session.status, session.last_seq) if session else None,
+        "read_seq": session.read_seq if session else 0,
         "widget": {
             "name": welcome.widget.name,
             "settings": {key: shown[key] for key in VISITOR_SETTINGS},
@@ -119,14 +123,18 @@ def boot(request: BootRequest, origin: str | None) -> BootResponse:
     }
 
 
-def _welcome(tenant: TenantRef, request: BootRequest, origin: str | None) -> Welcome:
-    widget = (
-        Widget.objects.select_related("personality").filter(public_key=request.widget, is_active=True).first()
-    )
+def active_widget(origin: str | None, **which: object) -> Widget:
+    """The acting tenant's active widget, for a page at `origin`. Raises WidgetNotFound, OriginNotAllowed."""
+    widget = Widget.objects.select_related("personality").filter(is_active=True, **which).first()
     if widget is None:
         raise WidgetNotFound("there is no such widget")
     if not origins.allows(widget, origin):
         raise OriginNotAllowed("this website is not on the widget's list of domains")
+    return widget
+
+
+def _welcome(tenant: TenantRef, request: BootRequest, origin: str | None) -> Welcome:
+    widget = active_widget(origin, public_key=request.widget)
     identity = visiting.verify_identity(request.identity, widget) if request.identity else None
     if identity is None and widget.require_identity:
         raise visiting.IdentityInvalid("identity: this widget is for signed-in visitors only")

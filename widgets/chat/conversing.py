@@ -2,39 +2,39 @@
 
 import uuid
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from django.utils import timezone
-
-from kernel.errors import NotFound
+from kernel.errors import Conflict, NotFound
 from tenants.context import run_as
-from widgets.chat import asking, messages, origins, recovery
+from widgets.chat import asking, messages, origins, reading
 from widgets.chat.answering import start_answer
-from widgets.chat.asking import Asked, Run
+from widgets.chat.asking import Asked
 from widgets.chat.hub import Key, Outbox, Watcher, hub
 from widgets.chat.limits import ConnectionLimits
 from widgets.chat.messages import MessageObject
 from widgets.chat.protocol import (
     ClientEnd,
+    ClientFeedback,
     ClientFrame,
+    ClientHandoff,
     ClientMessage,
     ClientPing,
+    ClientRead,
     ClientResume,
     ClientStop,
+    ClientTyping,
     ErrorCode,
-    PartialAnswer,
     ServerFrame,
-    ServerHistory,
     SessionState,
     encode,
     error,
     session_state,
 )
-from widgets.chat.streams import bus
+from widgets.chat.resuming import LONGEST_HISTORY, history_after
 from widgets.chat.visiting import Guest
-from widgets.models import AnswerRun, Widget
-
-LONGEST_HISTORY: Final = 500
+from widgets.feedback.rating import rate
+from widgets.inbox.handing_over import ask_for_person
+from widgets.models import Widget
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,6 @@ class Opening:
         return session_state(self.session_id, self.status, self.last_seq)
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """What a resume found in the database."""
-
-    messages: list[MessageObject]
-    complete: bool
-    running_id: uuid.UUID | None
-    next_run: Run | None
-
-
 def opening(guest: Guest, origin: str) -> Opening | None:
     """The guest's open session; None when the widget is gone or no longer allows this origin."""
     widget = Widget.objects.filter(pk=guest.widget_id, is_active=True).first()
@@ -72,18 +62,30 @@ def opening(guest: Guest, origin: str) -> Opening | None:
 
 
 class Conversation:
-    """A socket's conversation."""
+    """A connection's conversation; `limits` are its own unless it shares a visitor's."""
 
-    def __init__(self, guest: Guest, outbox: Outbox, metadata: dict[str, Any]) -> None:
+    def __init__(
+        self, guest: Guest, outbox: Outbox, metadata: dict[str, Any], limits: ConnectionLimits | None = None
+    ) -> None:
         self.guest, self.outbox, self.metadata = guest, outbox, metadata
-        self.limits = ConnectionLimits()
+        self.limits = limits or ConnectionLimits()
         self._watcher = Watcher(outbox, 0)
         self._session_id: uuid.UUID | None = None
+        self._read_seq = 0
+
+    @property
+    def session_id(self) -> uuid.UUID | None:
+        """The session it is in; None before the visitor's first message."""
+        return self._session_id
 
     async def open(self, start: Opening) -> None:
         """The first frame, then whatever the session tells."""
-        self._watcher.seq = start.last_seq
         self._send({"type": "ready", "session": start.state(), "last_seq": start.last_seq})
+        await self.join(start)
+
+    async def join(self, start: Opening) -> None:
+        """From here on, whatever the session tells."""
+        self._watcher.seq = start.last_seq
         if start.session_id is not None:
             await self._watch(start.session_id)
 
@@ -104,20 +106,20 @@ class Conversation:
                 await self._stop()
             case ClientPing():
                 self._send({"type": "pong"})
+            case ClientTyping():
+                self._type()
+            case ClientRead():
+                await self._read(frame.seq)
+            case ClientFeedback():
+                await self._rate(frame)
+            case ClientHandoff():
+                await self._hand_over(frame.reason)
             case ClientEnd():
                 await self._end()
-            case _:
-                self._refuse("not_allowed", f"{frame.type}: not offered by this widget yet")
 
     async def _message(self, frame: ClientMessage) -> None:
         own_id = str(frame.id)
-        wait = self.limits.message()
-        if wait:
-            self._send(
-                error(
-                    "too_fast", "wait a moment before the next message", id=own_id, retry_after=round(wait, 1)
-                )
-            )
+        if self._is_too_fast(self.limits.message(), own_id):
             return
         if frame.attachments:
             self._refuse("attachment_refused", "attachments: not offered by this widget yet", own_id)
@@ -167,33 +169,52 @@ class Conversation:
         self._watcher.paused = []
         known_text, answer_id, last = 0, None, self._watcher.seq
         try:
-            missed = await run_as(self.guest.tenant, read_missed, self._session_id, after)
-            frame: ServerHistory = {
-                "type": "history", "messages": missed.messages, "complete": missed.complete,
-            }  # fmt: skip
-            partial = await self._partial(missed)
-            if partial is not None:
-                frame["partial"] = partial
-                known_text, answer_id = len(partial["text"]), partial["message_id"]
-            last = max([after, *(message["seq"] for message in missed.messages)])
+            frame, next_run = await history_after(self._key(), after)
+            if "partial" in frame:
+                known_text, answer_id = len(frame["partial"]["text"]), frame["partial"]["message_id"]
+            last = max([after, *(message["seq"] for message in frame["messages"])])
             self._send(frame)
         finally:
             self._watcher.release(last, known_text, answer_id)
-        if missed.next_run is not None:
-            start_answer(self.guest.tenant, self.guest.widget_id, missed.next_run)
-
-    async def _partial(self, missed: Missed) -> PartialAnswer | None:
-        live = hub().answering(self._key())
-        if live is not None and str(live.message_id) not in {message["id"] for message in missed.messages}:
-            return {"message_id": str(live.message_id), "text": live.text}
-        if missed.running_id is None:
-            return None
-        text = await bus().text_so_far(self.guest.tenant, missed.running_id)
-        return {"message_id": str(missed.running_id), "text": text}
+        if next_run is not None:
+            start_answer(self.guest.tenant, self.guest.widget_id, next_run)
 
     async def _stop(self) -> None:
         if self._session_id is not None:
             hub().stop_everywhere(self._key())
+
+    def _type(self) -> None:
+        """Relayed to whoever else has the session open, and nowhere kept; too many of them are dropped."""
+        if self._session_id is not None and not self.limits.typing():
+            hub().tell(self._key(), {"type": "typing", "who": "visitor"}, but=self._watcher)
+
+    async def _read(self, seq: int) -> None:
+        # Nobody has read what this connection was never sent; so a session has no more writes than messages.
+        seen = min(seq, self._watcher.seq)
+        if self._session_id is None or seen <= self._read_seq:
+            return
+        self._read_seq = seen
+        await run_as(self.guest.tenant, reading.mark_read, self._session_id, seen)
+
+    async def _rate(self, frame: ClientFeedback) -> None:
+        about = str(frame.message_id)
+        if self._is_too_fast(self.limits.deed(), about):
+            return
+        try:
+            await run_as(
+                self.guest.tenant, rate, self.guest.visitor_id, frame.message_id, frame.rating, frame.comment
+            )
+        except NotFound as problem:
+            self._refuse("not_found", problem.detail, about)
+
+    async def _hand_over(self, reason: str | None) -> None:
+        if self._session_id is None:
+            self._refuse("not_found", "there is no conversation yet: say something first")
+        elif not self._is_too_fast(self.limits.deed()):
+            try:
+                await run_as(self.guest.tenant, ask_for_person, self._session_id, reason)
+            except (NotFound, Conflict) as problem:
+                self._refuse("session_ended", problem.detail)
 
     async def _end(self) -> None:
         if self._session_id is None:
@@ -210,31 +231,24 @@ class Conversation:
     async def _watch(self, session_id: uuid.UUID) -> None:
         if self._session_id is not None:
             await hub().leave(self._key(), self._watcher)
-        self._session_id = session_id
+        self._session_id, self._read_seq = session_id, 0
         await hub().watch(self._key(), self._watcher)
 
     def _key(self) -> Key:
         assert self._session_id is not None
         return self.guest.tenant, self._session_id
 
+    def _is_too_fast(self, wait: float, own_id: str | None = None) -> bool:
+        if wait:
+            detail = "wait a moment before the next one"
+            self._send(error("too_fast", detail, id=own_id, retry_after=round(wait, 1)))
+        return wait > 0
+
     def _refuse(self, code: ErrorCode, detail: str, own_id: str | None = None) -> None:
         self._send(error(code, detail, id=own_id))
 
     def _send(self, frame: ServerFrame) -> None:
         self.outbox.push(encode(frame))
-
-
-def read_missed(session_id: uuid.UUID, after: int) -> Missed:
-    """What was said after `after`, and the answer being made. A run whose process died is ended here and now, and what
-    was asked meanwhile is taken up, so that a visitor who comes back need not wait for beat."""
-    run = asking.running(session_id)
-    if run is not None and run.lease_until < timezone.now():
-        recovery.recover(run.pk)
-        run = asking.running(session_id)
-    next_run = asking.next_unanswered(session_id) if run is None else None
-    found = messages.after(session_id, after, LONGEST_HISTORY + 1)
-    complete = len(found) <= LONGEST_HISTORY
-    return Missed(found[-LONGEST_HISTORY:], complete, _running_id(run), next_run)
 
 
 def end_by_visitor(session_id: uuid.UUID) -> MessageObject:
@@ -244,6 +258,3 @@ def end_by_visitor(session_id: uuid.UUID) -> MessageObject:
         raise NotFound("the session has ended")
     return asking.end_session(session, "visitor")
 
-
-def _running_id(run: AnswerRun | None) -> uuid.UUID | None:
-    return run.message_id if run else None

@@ -1,6 +1,8 @@
 """How fast one connection may talk. Limits across connections, visitors and tenants come with the rate limits."""
 
 import time
+import uuid
+from collections import OrderedDict
 from typing import Final
 
 from django.conf import settings
@@ -9,6 +11,13 @@ MESSAGES_PER_S: Final = 0.5
 MESSAGES_AT_ONCE: Final = 10
 FRAMES_PER_S: Final = 20.0
 FRAMES_AT_ONCE: Final = 200
+TYPING_PER_S: Final = 0.5
+TYPING_AT_ONCE: Final = 3
+# Feedback, asking for a person: each writes a row or locks a session.
+DEEDS_PER_S: Final = 1.0
+DEEDS_AT_ONCE: Final = 20
+# Visitors without a socket whose limits a process remembers: the ones it has heard of last.
+VISITORS_REMEMBERED: Final = 10_000
 
 
 class TooFast(Exception):
@@ -36,13 +45,15 @@ class Bucket:
 
 
 class ConnectionLimits:
-    """One connection's two buckets."""
+    """One connection's buckets; of those that few connections need there is none until it is needed."""
 
-    __slots__ = ("_frames", "_messages")
+    __slots__ = ("_deeds", "_frames", "_messages", "_typing")
 
     def __init__(self) -> None:
         self._messages = Bucket(MESSAGES_PER_S, MESSAGES_AT_ONCE)
         self._frames = Bucket(FRAMES_PER_S, FRAMES_AT_ONCE)
+        self._deeds: Bucket | None = None
+        self._typing: Bucket | None = None
 
     def frame(self) -> None:
         """Count a frame. Raises TooFast."""
@@ -52,3 +63,26 @@ class ConnectionLimits:
     def message(self) -> float:
         """Count a message: 0, or the seconds to wait before the next."""
         return self._messages.take() if settings.RATE_LIMITS else 0.0
+
+    def deed(self) -> float:
+        """Count a rating or a call for a person: 0, or the seconds to wait before the next."""
+        self._deeds = self._deeds or Bucket(DEEDS_PER_S, DEEDS_AT_ONCE)
+        return self._deeds.take() if settings.RATE_LIMITS else 0.0
+
+    def typing(self) -> float:
+        """Count a sign of life: 0, or the seconds until the next is worth relaying."""
+        self._typing = self._typing or Bucket(TYPING_PER_S, TYPING_AT_ONCE)
+        return self._typing.take()
+
+
+_visitors: OrderedDict[uuid.UUID, ConnectionLimits] = OrderedDict()
+
+
+def limits_of(visitor_id: uuid.UUID) -> ConnectionLimits:
+    """The limits of a visitor who talks over HTTP, where no connection lasts: the same ones for request after request
+    to this process."""
+    limits = _visitors.pop(visitor_id, None) or ConnectionLimits()
+    _visitors[visitor_id] = limits
+    if len(_visitors) > VISITORS_REMEMBERED:
+        _visitors.popitem(last=False)
+    return limits

@@ -11,7 +11,7 @@ from widgets.models import Message
 
 FIELDS: Final = (
     "id", "session_id", "seq", "role", "author__name", "author__avatar_url", "author_id", "content", "attachments",
-    "citations", "status", "client_id", "metadata", "timestamp",
+    "citations", "status", "client_id", "metadata", "timestamp", "feedback__rating", "feedback__comment",
 )  # fmt: skip
 PUBLIC_METADATA: Final = frozenset({"event", "confidence", "abstained", "model", "latencyMs", "firstTokenMs"})
 
@@ -67,8 +67,14 @@ def listed(messages: "QuerySet[Message]", *, for_visitor: bool = True) -> list[M
 
 
 def as_message_object(row: dict[str, Any], *, for_visitor: bool) -> MessageObject:
-    """One row of `FIELDS`. What an answer cost is the tenant's business: visitors do not see it."""
+    """One row of `FIELDS`. What an answer cost is the tenant's business: visitors do not see it. What its visitor
+    thinks of it is in `metadata.feedback`."""
     metadata = row["metadata"]
+    shown = {k: v for k, v in metadata.items() if k in PUBLIC_METADATA} if for_visitor else metadata
+    # A message that was just said has no such column, and nobody has rated it.
+    rating = row.get("feedback__rating")
+    if rating is not None:
+        shown = {**shown, "feedback": {"rating": rating, "comment": row["feedback__comment"]}}
     return {
         "id": str(row["id"]),
         "session": str(row["session_id"]),
@@ -81,7 +87,7 @@ def as_message_object(row: dict[str, Any], *, for_visitor: bool) -> MessageObjec
         "status": row["status"],
         "client_id": str(row["client_id"]) if row["client_id"] else None,
         "event": metadata.get("event"),
-        "metadata": {k: v for k, v in metadata.items() if k in PUBLIC_METADATA} if for_visitor else metadata,
+        "metadata": shown,
         "timestamp": as_rfc3339(row["timestamp"]),
     }
 

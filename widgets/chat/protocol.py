@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict, cast
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.types import StrictInt
 
 from widgets.chat.messages import Attachment, Author, Citation, MessageObject
@@ -19,6 +19,15 @@ ErrorCode = Literal[
     "attachment_refused", "not_allowed",
 ]  # fmt: skip
 SessionStatusName = Literal["ai", "waiting", "human", "ended"]
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the NUL character is not allowed")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
 
 
 class _Client(BaseModel):
@@ -67,19 +76,20 @@ class ClientRead(_Client):
 
 
 class ClientFeedback(_Client):
-    """Thumbs on an answer."""
+    """Thumbs on an answer of one's own session. The last one counts; without a comment, the one before stays as long as
+    the rating does."""
 
     type: Literal["feedback"]
     message_id: UUID
     rating: Literal[1, -1]
-    comment: Annotated[str, Field(max_length=2_000)] | None = None
+    comment: Annotated[Text, Field(max_length=2_000)] | None = None
 
 
 class ClientHandoff(_Client):
     """A person, please."""
 
     type: Literal["handoff"]
-    reason: Annotated[str, Field(max_length=500)] | None = None
+    reason: Annotated[Text, Field(max_length=500)] | None = None
 
 
 class ClientEnd(_Client):
@@ -168,7 +178,7 @@ class ServerStatus(TypedDict):
 
 
 class ServerTyping(TypedDict):
-    """Somebody is writing."""
+    """Somebody else is writing: `visitor` (in another tab), or a person's name."""
 
     type: Literal["typing"]
     who: str

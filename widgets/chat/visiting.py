@@ -22,6 +22,9 @@ from widgets.models import Visitor, Widget
 TOKEN_SALT: Final = "frontdesk.visitor"  # noqa: S105 - a namespace, no secret
 TOKEN_LIFETIME: Final = timedelta(days=400)
 TICKET_SECONDS: Final = 60
+# How long a verified identity may talk without a socket before its page has to boot, and so to prove it, again.
+IDENTITY_SECONDS: Final = 3_600
+IDENTIFIED: Final = "identified"
 IDENTITY_LEEWAY_S: Final = 30
 
 
@@ -29,6 +32,13 @@ class IdentityInvalid(FrontdeskError):
     """The identity token is not one that the widget's secret signed for it."""
 
     code = "identity_invalid"
+
+
+class TokenInvalid(FrontdeskError):
+    """The visitor token is missing, forged or expired, or the identity behind it has to be proved again: boot."""
+
+    code = "token_invalid"
+    status = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +69,49 @@ def new_guest(tenant: TenantRef, widget: Widget, identity: Identity | None) -> G
     return Guest(tenant, widget.pk, known.pk if known else uuid7(), identity)
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom a visitor token names, as far as can be told before the tenant is known."""
+
+    tenant_id: uuid.UUID
+    widget_id: uuid.UUID
+    visitor_id: uuid.UUID
+    is_identified: bool
+
+
 def issue_token(guest: Guest) -> str:
     """The visitor's signed token, kept by the page's own storage. It names them and opens nothing else."""
-    return signing.dumps([str(guest.widget_id), str(guest.visitor_id)], salt=TOKEN_SALT, compress=False)
+    names = [str(guest.widget_id), str(guest.visitor_id), str(guest.tenant.id)]
+    return signing.dumps(
+        [*names, IDENTIFIED] if guest.identity else names, salt=TOKEN_SALT, compress=False
+    )
 
 
 def read_token(token: str | None, tenant: TenantRef, widget_id: uuid.UUID) -> Guest | None:
     """The guest a token names at this widget; None for no token, a forged, expired or another widget's one."""
+    names = _names(token)
+    if names is None or names[0] != str(widget_id):
+        return None
+    return Guest(tenant, widget_id, uuid.UUID(names[1]))
+
+
+def bearer(token: str) -> Bearer:
+    """Whom a token names, whichever widget it is for. Raises TokenInvalid."""
+    names = _names(token)
+    if names is None or len(names) < 3:
+        raise TokenInvalid("the visitor token is not valid: boot to get one")
+    widget, visitor, tenant = map(uuid.UUID, names[:3])
+    return Bearer(tenant, widget, visitor, IDENTIFIED in names[3:])
+
+
+def _names(token: str | None) -> list[str] | None:
     if not token:
         return None
     try:
-        owner, visitor = signing.loads(token, salt=TOKEN_SALT, max_age=TOKEN_LIFETIME)
+        names = signing.loads(token, salt=TOKEN_SALT, max_age=TOKEN_LIFETIME)
     except (signing.BadSignature, ValueError, TypeError):
         return None
-    return Guest(tenant, widget_id, uuid.UUID(visitor)) if owner == str(widget_id) else None
+    return names if isinstance(names, list) and len(names) >= 2 else None
 
 
 def verify_identity(token: str, widget: Widget) -> Identity:
@@ -132,8 +171,27 @@ def redeem_ticket(ticket: str) -> tuple[Guest, str] | None:
     return guest, held["origin"]
 
 
+def remember_identity(guest: Guest) -> None:
+    """Keep what a verified identity says, for requests that carry the visitor's token alone. It is not in the token:
+    that would make it last as long, and be as long."""
+    if guest.identity is not None:
+        _redis().set(_identity_key(guest), orjson.dumps(asdict(guest.identity)), ex=IDENTITY_SECONDS)
+
+
+def recall_identity(guest: Guest) -> Identity:
+    """What was proved for this visitor within the hour. Raises TokenInvalid."""
+    content = _redis().get(_identity_key(guest))
+    if not isinstance(content, bytes):
+        raise TokenInvalid("the identity has to be proved again: boot with it")
+    return Identity(**orjson.loads(content))
+
+
 def _ticket_key(ticket: str) -> str:
     return f"fd:ticket:{ticket}"
+
+
+def _identity_key(guest: Guest) -> str:
+    return f"fd:{guest.tenant.id}:identity:{guest.widget_id}:{guest.visitor_id}"
 
 
 def _text(value: object, longest: int) -> str | None:

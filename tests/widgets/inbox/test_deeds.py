@@ -18,7 +18,7 @@ from tenants.creating import create_user
 from tests import conversations
 from tests.widgets.chat.visitors import arrive, settle
 from widgets.chat import asking
-from widgets.chat.conversing import read_missed
+from widgets.chat.resuming import read_missed
 from widgets.inbox.handing_over import ask_for_person
 from widgets.inbox.replying import reply
 from widgets.inbox.taking_over import assign, colleague, end, release, take_over

@@ -93,11 +93,12 @@ export interface BootRequest {
   identity?: string | null;
 }
 
-/** Everything the panel needs to connect and to show what was said. */
+/** Everything the panel needs to connect and to show what was said. `read_seq` is how far the visitor has read in the session, 0 without one. */
 export interface BootResponse {
   visitor_token: string;
   socket_url: string;
   session: SessionState | null;
+  read_seq: number;
   widget: BootWidget;
   messages: MessageObject[];
 }
@@ -137,7 +138,7 @@ export interface ClientRead {
   seq: number;
 }
 
-/** Thumbs on an answer. */
+/** Thumbs on an answer of one's own session. The last one counts; without a comment, the one before stays as long as the rating does. */
 export interface ClientFeedback {
   type: "feedback";
   message_id: string;
@@ -207,7 +208,7 @@ export interface ServerStatus {
   agent?: Author;
 }
 
-/** Somebody is writing. */
+/** Somebody else is writing: `visitor` (in another tab), or a person's name. */
 export interface ServerTyping {
   type: "typing";
   who: string;
