@@ -257,4 +257,3 @@ def end_by_visitor(session_id: uuid.UUID) -> MessageObject:
     if session is None or not session.is_open:
         raise NotFound("the session has ended")
     return asking.end_session(session, "visitor")
-

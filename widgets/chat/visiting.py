@@ -82,9 +82,7 @@ class Bearer:
 def issue_token(guest: Guest) -> str:
     """The visitor's signed token, kept by the page's own storage. It names them and opens nothing else."""
     names = [str(guest.widget_id), str(guest.visitor_id), str(guest.tenant.id)]
-    return signing.dumps(
-        [*names, IDENTIFIED] if guest.identity else names, salt=TOKEN_SALT, compress=False
-    )
+    return signing.dumps([*names, IDENTIFIED] if guest.identity else names, salt=TOKEN_SALT, compress=False)
 
 
 def read_token(token: str | None, tenant: TenantRef, widget_id: uuid.UUID) -> Guest | None:
