@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django_tenants.postgresql_backend.base import FakeTenant
 
+from kernel import observing
 from tenants.db.base import DatabaseWrapper, TenantContextError
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def acting_as(tenant: "TenantRef | Tenant") -> Iterator[TenantRef]:
         return
     # A connection asks the server a few things of its own when it is made, as nobody.
     database.ensure_connection()
+    observing.note(tenant_id=ref.id)
     try:
         database.set_tenant(ref)
         with transaction.atomic():

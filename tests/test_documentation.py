@@ -31,8 +31,6 @@ NOT_READ_YET: Final = frozenset(
         "LIVEKIT_API_KEY",
         "LIVEKIT_API_SECRET",
         "LIVEKIT_URL",
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "SENTRY_DSN",
         "STORAGE_URL",
         "STRIPE_API_BASE",
         "STRIPE_SECRET_KEY",

@@ -25,10 +25,12 @@ except ConfigurationError as wrong:
 
 # Only importable once Django is set up.
 from channels.routing import URLRouter
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import re_path
 
+from config.access import Access
 from config.lifespan import lifespan
 from config.request_body import BodyRefused, ClientGone, Receive, Scope, Send, whole_body
 from config.routing import websocket_urlpatterns
@@ -53,8 +55,7 @@ _streaming: Any = ASGIHandler()
 _sockets: Any = URLRouter([*websocket_urlpatterns, re_path("", _no_socket)])
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI application."""
+async def _by_type(scope: Scope, receive: Receive, send: Send) -> None:
     match scope["type"]:
         case "http":
             await _http(scope, receive, send)
@@ -62,6 +63,10 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await _sockets(_cleaned(scope), receive, send)
         case "lifespan":
             await lifespan(scope, receive, send)
+
+
+application = Access(_by_type, settings.TRUSTED_PROXIES)
+"""The ASGI application."""
 
 
 async def _http(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 import os
 
+import django
 from celery import Celery, signals
 from django.core.exceptions import ImproperlyConfigured
 
@@ -10,6 +11,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("frontdesk", task_cls="tenants.tasking:TenantTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def prepare() -> None:
+    """Set Django up, in a program that is Celery's alone. Raises ConfigurationError where a setting is wrong."""
+    django.setup(set_prefix=False)
 
 
 @signals.worker_init.connect

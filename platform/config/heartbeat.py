@@ -11,6 +11,8 @@ import redis
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 
+from kernel import observing
+
 BEAT_S = 10.0
 SEEN_WITHIN_S = 60.0
 _WORKERS = "frontdesk:workers"  # sorted set: worker's name by the Unix time of its last beat
@@ -48,6 +50,7 @@ def _beat_until_stopped() -> None:
     while not _stopping.is_set():
         try:
             beat(client, _name())
+            observing.works()
         except redis.RedisError as error:
             # The worker itself waits for Redis to come back; so do we.
             _log.warning("heartbeat not written: %s", error)

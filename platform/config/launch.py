@@ -148,12 +148,7 @@ def programs(home: Path, listening: int) -> list[Program]:
     }
     for name in ("DATABASE_URL_FILE", "REDIS_URL_FILE"):
         unprivileged.pop(name, None)
-    # Its warning against running as root is about unpickling, and our messages are JSON.
-    celery = (python, "-W", "ignore:You're running the worker", "-m", "celery", "-q", "-A", "config")
-    alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-    worker = ("worker", "-P", "threads", "-c", "4", "-l", "WARNING", "-I", "config.heartbeat", *alone)
     manage = str(env.CHECKOUT / "manage.py")
-    schedule = str(home / "celerybeat-schedule")
     owner = {**unprivileged, "DATABASE_OWNER_URL": env.database_owner_url()}
 
     def program(name: str, argv: tuple[str, ...], within: float, **more: Any) -> Program:
@@ -162,7 +157,7 @@ def programs(home: Path, listening: int) -> list[Program]:
 
     return [
         program("web", (python, "-m", "config.web", "--fd", str(listening)), 15.0, keep_open=(listening,)),
-        program("worker", (*celery, *worker), 20.0),
-        program("beat", (*celery, "beat", "-l", "WARNING", "-s", schedule, "--pidfile="), 5.0),
+        program("worker", (python, "-m", "config.worker"), 20.0),
+        program("beat", (python, "-m", "config.beat"), 5.0),
         program("maintain", (python, manage, "maintain"), 10.0, environment=owner),
     ]

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config import operating
 from config.health import embedder_missing
 from config.request_body import Receive, Scope, Send
+from kernel import observing
 from tenants.roles import refuse_if_unsafe
 
 DRAIN_S = 8.0
@@ -25,6 +27,7 @@ def on_shutdown(drain: Callable[[], Awaitable[None]]) -> None:
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """The ASGI lifespan: refuses to start as an unsafe database role, and drains before it stops."""
     await receive()
+    observing.begin("web")
     try:
         # In a thread: Django's connections must not be used on the event loop.
         await asyncio.to_thread(refuse_if_unsafe)
@@ -39,6 +42,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await drain()
+    await asyncio.to_thread(operating.end)
     await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -5,10 +5,12 @@ from django.urls import URLPattern, URLResolver, include, path
 from config import demo_page
 from config.admin_site import site
 from config.health import healthz, readyz
+from config.metrics import metrics
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
     path("readyz", readyz),
+    path("metrics", metrics),
     path("admin/", site.urls),
     path("api/", include("config.api")),
     path("widget/", include("widgets.chat.api")),

@@ -22,7 +22,7 @@ LARGEST_FRAME = 1_048_576
 
 def serve(listening: socket.socket | None) -> None:
     """Serve HTTP and sockets until SIGINT or SIGTERM, then finish what runs."""
-    proxies = env.networks("TRUSTED_PROXIES")
+    env.networks("TRUSTED_PROXIES")  # a wrong value stops the start before the application is imported
     config = uvicorn.Config(
         "config.asgi:application",
         host=env.text("HOST", "127.0.0.1"),
@@ -34,9 +34,8 @@ def serve(listening: socket.socket | None) -> None:
         # Compression keeps a window per connection and costs CPU per token; frames are small.
         ws_per_message_deflate=False,
         lifespan="on",
-        # X-Forwarded-For and -Proto are believed only from these, and from nobody where none is set.
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=list(proxies),
+        # The application reads them itself: it must know who the peer is before they are believed.
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
         access_log=False,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ai.embedding.counting import counted
 from ai.embedding.seam import DIMENSIONS, Embeddings, Kind
 from ai.usage import Usage
 
@@ -20,6 +21,7 @@ class HashingEmbedder:
     model = MODEL
     languages: frozenset[str] | None = None
 
+    @counted
     async def embed(self, texts: Sequence[str], *, kind: Kind) -> Embeddings:
         """See Embedder; never raises. Usage counts words."""
         vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)

@@ -22,6 +22,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from ai.embedding.counting import counted
 from ai.embedding.seam import Embeddings, Kind
 from ai.embedding.spreading import spread
 from ai.usage import Usage
@@ -55,6 +56,7 @@ class LocalEmbedder:
         self._session: onnxruntime.InferenceSession | None = None
         self._tokenizer: Tokenizer | None = None
 
+    @counted
     async def embed(self, texts: Sequence[str], *, kind: Kind) -> Embeddings:
         """See Embedder. Queries and passages are embedded alike: the model knows no difference."""
         started = time.monotonic()

@@ -10,6 +10,7 @@ import numpy as np
 
 from ai import failures, http
 from ai.configuration import Configuration, current
+from ai.embedding.counting import counted
 from ai.embedding.seam import DIMENSIONS, Embeddings, Kind, Vectors, join
 from ai.embedding.spreading import spread
 from ai.usage import Usage, estimate_tokens
@@ -32,6 +33,7 @@ class OpenAIEmbedder:
         self.model = model
         self._configuration = configuration or current()
 
+    @counted
     async def embed(self, texts: Sequence[str], *, kind: Kind) -> Embeddings:
         """See Embedder. Long lists go out in several requests, one after the other; a failure of one fails all."""
         if not texts:

@@ -85,6 +85,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Celery's Django fixup would open a connection per task (measured.md section 4).
 CELERY_DB_REUSE_MAX = 1000
+CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "recover-answers": {"task": "widgets.recover_answers", "schedule": schedule(5.0)},
@@ -97,6 +98,7 @@ CELERY_BEAT_SCHEDULE = {
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
 MIDDLEWARE = [
+    "config.access.RouteNoted",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -184,12 +186,22 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
+# Operations.
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
+SENTRY_DSN = env.url("SENTRY_DSN")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT")
+LOG_FORMAT = env.choice("LOG_FORMAT", ("auto", "json", "text"), "auto")
+LOG_LEVEL = env.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": {"()": "config.logs.formatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # Libraries speak up when something is wrong; we also say what we do.
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {name: {"level": "INFO"} for name in ("config", *OWN_APPS, "ai", "kernel")},
+    "loggers": {
+        **{name: {"level": LOG_LEVEL} for name in ("config", *OWN_APPS, "ai", "kernel")},
+        # Refused requests have their line in the access log; Django would warn of each once more.
+        "django.request": {"level": "ERROR"},
+    },
 }

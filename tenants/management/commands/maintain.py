@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error as DatabaseError
 
+from kernel import observing
 from tenants.maintaining import guard_partitions
 
 EVERY_S = 60.0
@@ -24,9 +25,11 @@ class Command(BaseCommand):
         if not options["once"]:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stop.set())
+            observing.begin("maintain")
         while True:
             try:
                 guard_partitions()
+                observing.works()
             except DatabaseError as error:
                 self.stderr.write(f"maintain: the database is away: {error}")
             if options["once"] or stop.wait(EVERY_S):
