@@ -4,7 +4,15 @@ from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict, cast
 from uuid import UUID
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.types import StrictInt
 
 from widgets.chat.messages import Attachment, Author, Citation, MessageObject
@@ -27,7 +35,15 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _whole_number(value: object) -> object:
+    # A literal 1 would take true and 1.0 as well.
+    if type(value) is not int:
+        raise ValueError("must be 1 or -1")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_without_nul)]
+Rating = Annotated[Literal[1, -1], BeforeValidator(_whole_number)]
 
 
 class _Client(BaseModel):
@@ -81,7 +97,7 @@ class ClientFeedback(_Client):
 
     type: Literal["feedback"]
     message_id: UUID
-    rating: Literal[1, -1]
+    rating: Rating
     comment: Annotated[Text, Field(max_length=2_000)] | None = None
 
 
