@@ -1,5 +1,6 @@
 """What PostgreSQL's own catalogue says of our schemas: read by schema_check and by the isolation tests."""
 
+import hashlib
 from typing import Final, NamedTuple
 
 from django.db import connection
@@ -57,3 +58,8 @@ def difference(promised: frozenset[Fact], found: frozenset[Fact]) -> list[str]:
     missing = [f"- {fact.kind} {fact.of} {fact.name} {fact.definition}".rstrip() for fact in promised - found]
     extra = [f"+ {fact.kind} {fact.of} {fact.name} {fact.definition}".rstrip() for fact in found - promised]
     return sorted(missing + extra, key=lambda line: line[2:])
+
+
+def digest(standing: frozenset[Fact]) -> str:
+    """SHA-256 over every fact: two schemas with the same digest are guarded alike."""
+    return hashlib.sha256("\n".join(sorted("|".join(fact) for fact in standing)).encode()).hexdigest()

@@ -24,9 +24,9 @@ def resolve_tenant(kind: KeyKind, key: str) -> TenantRef | None:
     return TenantRef(*row) if row else None
 
 
-def all_tenants() -> Iterator[TenantRef]:
-    """Every tenant, in pages, for work that must visit each; enter them one at a time with `acting_as`."""
-    after: uuid.UUID | None = None
+def all_tenants(after: uuid.UUID | None = None) -> Iterator[TenantRef]:
+    """Every tenant (with an id above `after`), in pages and by id, for work that must visit each; enter them one at a
+    time with `acting_as`."""
     while True:
         with connection.cursor() as cursor:
             cursor.execute("SELECT tenant_id, schema_name FROM public.tenant_ids(%s, %s)", [after, PAGE])

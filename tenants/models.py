@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 from django_tenants.models import TenantMixin
 from django_tenants.postgresql_backend.base import _check_schema_name
 
-from tenants.ownership import Identified, SameTenantForeignKey, jsonb_default
+from tenants.ownership import Identified, SameTenantForeignKey, TenantOwned, jsonb_default
 from tenants.permissions import Role, may
 
 POOL_SCHEMA = "pool"
@@ -256,4 +256,15 @@ class DueWork(models.Model):
         indexes = [
             models.Index(fields=["kind", "due_at"], name="due_work_by_time"),
             models.Index(fields=["tenant", "kind"], name="due_work_by_tenant"),
+        ]
+
+
+class Canary(TenantOwned):
+    """A row that its tenant alone may see; whoever sees another's has found a hole (`tenants.canaries`)."""
+
+    class Meta(TenantOwned.Meta):
+        db_table = "canaries"
+        constraints = [
+            *TenantOwned.Meta.constraints,
+            models.UniqueConstraint(fields=["tenant"], name="canaries_one_each"),
         ]

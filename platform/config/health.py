@@ -22,6 +22,7 @@ from config.demo.readiness import documents_missing
 from config.heartbeat import workers_seen
 from kernel.errors import FrontdeskError
 from knowledge import intents
+from tenants import canaries
 from tenants.models import POOL_SCHEMA
 from tenants.roles import problems
 
@@ -142,6 +143,16 @@ def visible_without_tenant() -> str | None:
     return f"rows are visible without a tenant: {', '.join(visible)}" if visible else None
 
 
+def isolation_broken() -> str | None:
+    """What /readyz says of isolation: None where it holds, else the first thing found."""
+    found = visible_without_tenant()
+    if found:
+        return found
+    # The sentence is public: the log and the isolation report name tables and tenants.
+    number = len(canaries.breaches())
+    return f"{number} breaches found by the canaries: see manage.py isolation_report" if number else None
+
+
 def visible_tables(tables: Sequence[tuple[str, str]]) -> list[str]:
     """Those of `tables`, pairs of schema and name, in which the current role, as it is, sees a row."""
     if not tables:
@@ -210,7 +221,7 @@ register = readiness.register
 register("database", database_missing)
 register("migrations", once_well(unapplied_migrations))
 register("roles", once_well(unsafe_role, again_after=60.0))
-register("isolation", once_well(visible_without_tenant, again_after=60.0))
+register("isolation", once_well(isolation_broken, again_after=60.0))
 register("redis", redis_missing)
 register("worker", worker_missing)
 register("embedder", embedder_missing)

@@ -4,6 +4,7 @@ The catalogue walk and the start-up check take no part: only what a tenant can t
 (`tests.isolation.probing`). Prints every mutant with what caught it, and ends with 1 when one survived.
 """
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from typing import Final
 
 import django
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "platform"))
+ROOT: Final = Path(__file__).resolve().parents[2]
+RESULT: Final = ROOT / ".check" / "mutants.json"
+sys.path.insert(0, str(ROOT / "platform"))
 
 POLICIES: Final = """
     SELECT schemaname, tablename, policyname, array_to_string(roles, ', '), cmd, qual, with_check
@@ -157,12 +160,28 @@ def run() -> int:
             assert not left, f"a mutant was not undone: {left}"
             prober.close()
         print(f"{tried} mutants, {survivors} survived, {time.monotonic() - began:.0f} s")
+        _keep(tried, survivors)
         return survivors
     finally:
         from django.db import connections
 
         connections.close_all()
         database.drop(name)
+
+
+def _keep(tried: int, survived: int) -> None:
+    """For `manage.py isolation_report --mutants`, with what tells whether another database is guarded alike."""
+    from kernel.clock import now
+    from tenants.catalogue import digest, facts
+
+    RESULT.parent.mkdir(exist_ok=True)
+    result = {
+        "at": now().isoformat(),
+        "tried": tried,
+        "survived": survived,
+        "guards_digest": digest(facts("pool")),
+    }
+    RESULT.write_text(json.dumps(result) + "\n", encoding="utf-8")
 
 
 def main() -> int:

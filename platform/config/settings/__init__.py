@@ -19,6 +19,9 @@ ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 RATE_LIMITS = env.choice("RATE_LIMITS", ("on", "off"), "on") == "on"
 
+# Uploaded files.
+STORAGE_URL = env.storage_url(FRONTDESK_HOME)
+
 SECRET_KEY = env.secret_key()
 ENCRYPTION_KEYS = env.encryption_keys()
 DEBUG = False
@@ -91,6 +94,8 @@ CELERY_BEAT_SCHEDULE = {
     "recover-answers": {"task": "widgets.recover_answers", "schedule": schedule(5.0)},
     "end-idle-sessions": {"task": "widgets.end_idle_sessions", "schedule": schedule(600.0)},
     "requeue-documents": {"task": "knowledge.requeue_documents", "schedule": schedule(60.0)},
+    "purge-documents": {"task": "knowledge.purge_documents", "schedule": schedule(3600.0)},
+    "sound-off": {"task": "tenants.sound_off", "schedule": schedule(60.0)},
     "sweep-rollups": {"task": "billing.sweep_rollups", "schedule": schedule(300.0)},
 }
 
