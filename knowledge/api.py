@@ -3,16 +3,31 @@
 import uuid
 from typing import Final
 
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.parsers import MultiPartParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel.errors import InvalidInput
+from kernel.errors import InvalidInput, NotFound
 from knowledge.documents import Saved, change_document, delete_document, save_document
+from knowledge.files.recognising import MAX_FILE
+from knowledge.files.storing import open_file
 from knowledge.models import Document, DocumentStatus
-from knowledge.representing import DocumentFields, DocumentRow, OutcomeFields, QuestionFields, as_outcome
+from knowledge.representing import (
+    DocumentFields,
+    DocumentRow,
+    OutcomeFields,
+    QuestionFields,
+    UploadFields,
+    as_outcome,
+)
 from knowledge.search import search
+from knowledge.uploading import upload
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
+from tenants.rest.rendering import JSON, OrjsonParser
 from tenants.rest.views import TenantView, found, routes
 
 COLUMNS: Final = (
@@ -28,10 +43,18 @@ FILTERS: Final = [
 ANSWERS: Final = {200: DocumentFields, 202: DocumentFields}
 
 
+class AnyType(BaseRenderer):
+    """Whatever type a client accepts: a file is sent as it is, and never rendered."""
+
+    media_type = "*/*"
+    format = "file"
+
+
 class Documents(TenantView):
     """A tenant's documents."""
 
     area = "knowledge"
+    parser_classes = (OrjsonParser, MultiPartParser)
 
     @extend_schema(
         operation_id="documents_list",
@@ -50,10 +73,23 @@ class Documents(TenantView):
                 rows = rows.filter(**{name: wanted.replace("\0", "")})
         return newest_first(request, rows.values(*COLUMNS))
 
-    @extend_schema(operation_id="documents_create", request=DocumentFields, responses=ANSWERS)
+    @extend_schema(
+        operation_id="documents_create",
+        request={JSON: DocumentFields, MultiPartParser.media_type: UploadFields},
+        responses=ANSWERS,
+    )
     def post(self, request: Request) -> Response:
-        """Add a document, or update the one with this external_id. 202: to be processed; 200: nothing new."""
-        return _answer(save_document(**self.valid(DocumentFields)))
+        """Add a document, or update the one with this external_id. 202: to be processed; 200: nothing new.
+
+        A form takes a file, which is read by a worker: what is wrong inside it is then the document's `error`.
+        """
+        if not (request.content_type or "").startswith(MultiPartParser.media_type):
+            return _answer(save_document(**self.valid(DocumentFields)))
+        fields = self.valid(UploadFields)
+        file = fields.pop("file")
+        document = upload(file.name, file.read(MAX_FILE + 1), **fields)
+        waiting = document.status in (DocumentStatus.PENDING, DocumentStatus.PROCESSING)
+        return _answer(Saved(document, created=False, queued=waiting))
 
 
 class OneDocument(TenantView):
@@ -76,6 +112,34 @@ class OneDocument(TenantView):
         """Delete a document. Search finds it no more from now on; sending its external_id again brings it back."""
         delete_document(id)
         return Response(status=204)
+
+
+class DocumentFile(TenantView):
+    """The file that a document came from."""
+
+    area = "knowledge"
+    renderer_classes = (AnyType,)
+
+    @extend_schema(
+        operation_id="documents_file",
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, id: uuid.UUID) -> FileResponse:
+        """Download the file that a document's newest text came from, byte for byte."""
+        newest = found(Document.objects.present(), id).newest
+        if newest.file is None:
+            raise NotFound(f"The document {id} came without a file.")
+        return FileResponse(
+            open_file(newest.file),
+            as_attachment=True,
+            filename=newest.file_name,
+            content_type="application/octet-stream",
+            # It is somebody's file on our address: a browser must never run anything in it.
+            headers={
+                "Content-Security-Policy": "sandbox; default-src 'none'",
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
 
 
 class Search(TenantView):
@@ -101,5 +165,6 @@ def _answer(saved: Saved) -> Response:
 urlpatterns = [
     *routes("documents/", Documents),
     *routes("documents/<uuid:id>/", OneDocument),
+    *routes("documents/<uuid:id>/file/", DocumentFile),
     *routes("search/", Search),
 ]

@@ -1,6 +1,5 @@
 """What may be done with documents: save, change, delete. Each runs inside `acting_as` and enqueues its own work."""
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -10,11 +9,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from kernel.errors import Conflict, FieldError, InvalidInput, NotFound
-from knowledge import ingest, publishing
-from knowledge.models import Document, DocumentStatus, DocumentVersion
+from knowledge import ingest, publishing, purging
+from knowledge.files import storing
+from knowledge.models import MAX_TITLE, Document, DocumentStatus, DocumentVersion
 
 MAX_CONTENT: Final = 10 * 1024 * 1024
-MAX_TITLE, MAX_LABEL, MAX_EXTERNAL_ID, MAX_METADATA = 300, 100, 500, 64 * 1024
+MAX_LABEL, MAX_EXTERNAL_ID, MAX_METADATA = 100, 500, 64 * 1024
 KEPT_VERSIONS: Final = 10
 UNSET: Final = "\0"
 """Says "leave it as it is" where None and "" mean something."""
@@ -43,16 +43,9 @@ def save_document(
     InvalidInput naming each field that is not allowed.
     """
     fields = {"category": category, "collection": collection, "metadata": dict(metadata or {})}
-    _check(title=title, content=content, external_id=external_id, **fields)
-    if external_id is None:
-        document, created = Document.objects.create(title=title, **fields), True
-    else:
-        document, created = _by_external_id(external_id, title, fields)
-    restored = document.is_deleted
-    for name, value in fields.items():
-        setattr(document, name, value)
-    document.deleted_at = None
-    queued = _take_text(document, title, content) or (restored and _queue(document))
+    check(title=title, content=content, external_id=external_id, **fields)
+    document, created, restored = place(title, external_id, fields)
+    queued = _take_text(document, title, content) or (restored and queue(document))
     document.save()
     return Saved(document, created, queued)
 
@@ -76,12 +69,11 @@ def change_document(
         for name, value in given.items()
         if value is not UNSET and not (name == "metadata" and value is None)
     }
-    new_title = document.title if title is UNSET else title
-    new_content = document.content if content is UNSET else content
-    _check(title=new_title, content=new_content, **changed)
+    texts = {name: value for name, value in (("title", title), ("content", content)) if value is not UNSET}
+    check(**texts, **changed)
     for name, value in changed.items():
         setattr(document, name, value)
-    queued = _take_text(document, new_title, new_content)
+    queued = bool(texts) and _change_text(document, **texts)
     try:
         with transaction.atomic():
             document.save()
@@ -98,14 +90,68 @@ def delete_document(document_id: uuid.UUID) -> None:
     document.mark_deleted()
     publishing.withdraw(document)
     ingest.forget(document.pk)
+    purging.promise(document.pk)
 
 
 def retry_document(document_id: uuid.UUID) -> Document:
     """Process a document's newest version again, as after a failure. Raises NotFound."""
     document = _locked(document_id)
-    _queue(document)
+    queue(document)
     document.save()
     return document
+
+
+def place(title: str, external_id: str | None, fields: dict[str, Any]) -> tuple[Document, bool, bool]:
+    """The document of this external_id with these fields, locked, or a new one; whether it is new; whether it was
+    deleted and is back. What is not its text is set; the caller gives it a text and saves it."""
+    if external_id is None:
+        return Document.objects.create(title=title, **fields), True, False
+    document, created = _by_external_id(external_id, title, fields)
+    restored = document.is_deleted
+    if restored:
+        purging.forget(document.pk)
+    for name, value in fields.items():
+        setattr(document, name, value)
+    document.deleted_at = None
+    return document, created, restored
+
+
+def add_version(document: Document, title: str, content: str, **origin: Any) -> None:
+    """Make this the newest version and let the oldest go. `origin`: the file, file_name and url it comes from."""
+    digest = DocumentVersion.digest(title, content) if content else ""
+    newest = document.versions.aggregate(newest=Max("number"))["newest"] or 0
+    document.content_sha256, document.latest = digest, newest + 1
+    DocumentVersion.objects.create(
+        document=document,
+        number=document.latest,
+        title=title,
+        content=content,
+        content_sha256=digest,
+        **origin,
+    )
+    # The published version stays whatever its age: its title is needed to take it out of the keyword index.
+    old = document.versions.filter(number__lte=document.latest - KEPT_VERSIONS).exclude(
+        number=document.version
+    )
+    files = set(old.values_list("file_id", flat=True))
+    old.delete()
+    storing.release(files)
+
+
+def queue(document: Document) -> bool:
+    """Have the newest version processed when the transaction commits; always True. The caller saves the document."""
+    document.status, document.error, document.progress = DocumentStatus.PENDING, "", 0.0
+    ingest.enqueue(document.pk)
+    return True
+
+
+def check(**fields: Any) -> None:
+    """Raise InvalidInput naming each of a document's fields that is not allowed."""
+    errors = [
+        FieldError(name, message) for name, value in fields.items() if (message := _complaint(name, value))
+    ]
+    if errors:
+        raise InvalidInput("; ".join(f"{error.field}: {error.message}" for error in errors), errors=errors)
 
 
 def _by_external_id(external_id: str, title: str, fields: dict[str, Any]) -> tuple[Document, bool]:
@@ -127,37 +173,29 @@ def _locked(document_id: uuid.UUID) -> Document:
     return document
 
 
-def _take_text(document: Document, title: str, content: str) -> bool:
+def _change_text(document: Document, *, title: str | None = None, content: str | None = None) -> bool:
+    """Bring in what is given of title and content; whether there is work to do now."""
+    newest = document.newest
+    if newest.is_unread and content is None:
+        # Its worker looks at the title again when it has read the file.
+        newest.title = document.title = title or newest.title
+        newest.save(update_fields=["title", "updated_at"])
+        return False
+    origin = {}
+    if content is None or content == newest.content:
+        content = newest.content
+        origin = {"file": newest.file, "file_name": newest.file_name, "url": newest.url}
+    return _take_text(document, document.title if title is None else title, content, **origin)
+
+
+def _take_text(document: Document, title: str, content: str, **origin: Any) -> bool:
     """Make title and content the newest version, unless they are already; whether there is work to do now."""
-    digest = hashlib.sha256(f"{title}\0{content}".encode()).hexdigest()
-    if document.content_sha256 == digest:
+    if document.content_sha256 == DocumentVersion.digest(title, content):
         # Sent again after a failure: the same version gets another chance.
-        return document.status == DocumentStatus.FAILED and _queue(document)
-    document.title, document.content_sha256 = title, digest
-    newest = document.versions.aggregate(newest=Max("number"))["newest"] or 0
-    document.latest = newest + 1
-    DocumentVersion.objects.create(
-        document=document, number=document.latest, title=title, content=content, content_sha256=digest
-    )
-    # The published version stays whatever its age: its title is needed to take it out of the keyword index.
-    document.versions.filter(number__lte=document.latest - KEPT_VERSIONS).exclude(
-        number=document.version
-    ).delete()
-    return _queue(document)
-
-
-def _queue(document: Document) -> bool:
-    document.status, document.error, document.progress = DocumentStatus.PENDING, "", 0.0
-    ingest.enqueue(document.pk)
-    return True
-
-
-def _check(**fields: Any) -> None:
-    errors = [
-        FieldError(name, message) for name, value in fields.items() if (message := _complaint(name, value))
-    ]
-    if errors:
-        raise InvalidInput("; ".join(f"{error.field}: {error.message}" for error in errors), errors=errors)
+        return document.status == DocumentStatus.FAILED and queue(document)
+    document.title = title
+    add_version(document, title, content, **origin)
+    return queue(document)
 
 
 def _complaint(name: str, value: Any) -> str:

@@ -41,11 +41,11 @@ def looks_like_html(text: str) -> bool:
 
 def to_markdown(html: str) -> str:
     """The visible text of `html` as markdown. Never raises: what is not HTML comes out as its text."""
-    root = LexborHTMLParser(_shallow(html)).body
+    root = LexborHTMLParser(shallow(html)).body
     return "".join(_Writer().write(root)) if root is not None else ""
 
 
-def _shallow(html: str) -> str:
+def shallow(html: str) -> str:
     """`html` without the tags that would nest deeper than MAX_DEPTH, and with all of its text."""
     depth = 0
 

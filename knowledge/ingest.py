@@ -21,9 +21,10 @@ from billing.costs.ledger import NewCostEvent
 from kernel.clock import now
 from kernel.errors import InvalidInput, ProviderError
 from kernel.ids import uuid7
-from knowledge.models import Document, DocumentStatus
+from knowledge.models import Document, DocumentStatus, DocumentVersion
 from knowledge.parse import parse
 from knowledge.publishing import Prepared, publish
+from knowledge.reading import read
 from knowledge.split import Piece, split
 from knowledge.wording import passage
 from tenants import due_work
@@ -67,41 +68,59 @@ def ingest(tenant: TenantRef, document_id: uuid.UUID) -> bool:
     False where there was nothing to do, somebody else does it, or the text cannot be read (the row says why).
     Idempotent. Call it outside any transaction. Raises ProviderError; the document is then pending again.
     """
-    claimed = _claim(tenant, document_id)
-    if claimed is None:
+    version = _claim(tenant, document_id)
+    if version is None:
         return False
-    version, title, content = claimed
     try:
-        parsed = parse(content)
+        if version.is_unread:
+            found = read(tenant, version)
+            if found is None:
+                with acting_as(tenant):
+                    _forget_if_settled(document_id)
+                return False
+            version = found
+        parsed = parse(version.content)
         pieces = split(parsed.text)
         if not pieces:
             raise InvalidInput.of("content", "has no readable text")
     except InvalidInput as error:
-        give_up(tenant, document_id, error.detail)
+        give_up(tenant, document_id, error.detail, version.number)
         return False
     try:
-        embeddings = _embed(tenant, document_id, title, pieces)
+        embeddings = _embed(tenant, document_id, version.title, pieces)
     except ProviderError as error:
         with acting_as(tenant):
-            Document.objects.filter(pk=document_id, latest=version).update(
+            Document.objects.filter(pk=document_id, latest=version.number).update(
                 status=DocumentStatus.PENDING, error=error.detail, updated_at=now()
             )
         raise
-    prepared = Prepared(version, title, parsed.language, pieces, embeddings.vectors, embeddings.model)
+    prepared = Prepared(
+        version.number, version.title, parsed.language, pieces, embeddings.vectors, embeddings.model
+    )
     with acting_as(tenant):
         published = publish(document_id, prepared)
-        if published or not Document.objects.filter(pk=document_id, status=DocumentStatus.PENDING).exists():
-            due_work.keep(WORK, document_id)
+        _forget_if_settled(document_id)
     return published
 
 
-def give_up(tenant: TenantRef, document_id: uuid.UUID, reason: str) -> None:
-    """The newest version cannot be processed. What search found of the document before, it still finds."""
+def give_up(tenant: TenantRef, document_id: uuid.UUID, reason: str, number: int | None = None) -> None:
+    """The newest version cannot be processed: `number`, or whichever is the newest. One that has come since is not
+    touched. What search found of the document before, it still finds."""
+    which = {} if number is None else {"latest": number}
     with acting_as(tenant):
-        Document.objects.filter(pk=document_id).update(
+        given_up = Document.objects.filter(pk=document_id, **which).update(
             status=DocumentStatus.FAILED, error=reason, updated_at=now()
         )
-        due_work.keep(WORK, document_id)
+        if given_up:
+            forget(document_id)
+
+
+def _forget_if_settled(document_id: uuid.UUID) -> None:
+    """Keep the promise, unless a newer version waits that it is for as well. The document is locked, so that none
+    comes in between."""
+    document = Document.objects.select_for_update().filter(pk=document_id).first()
+    if document is None or document.status != DocumentStatus.PENDING:
+        forget(document_id)
 
 
 def requeue_overdue() -> int:
@@ -116,8 +135,8 @@ def requeue_overdue() -> int:
     return len(overdue)
 
 
-def _claim(tenant: TenantRef, document_id: uuid.UUID) -> tuple[int, str, str] | None:
-    """Take the document to work on: its newest version's number, title and content; None: nothing to do."""
+def _claim(tenant: TenantRef, document_id: uuid.UUID) -> DocumentVersion | None:
+    """Take the document to work on: its newest version; None: nothing to do."""
     with acting_as(tenant):
         free = Q(status=DocumentStatus.PENDING) | Q(
             status=DocumentStatus.PROCESSING, updated_at__lt=now() - LEASE
@@ -129,12 +148,11 @@ def _claim(tenant: TenantRef, document_id: uuid.UUID) -> tuple[int, str, str] | 
                 .filter(pk=document_id, status=DocumentStatus.PROCESSING)
                 .exists()
             ):
-                due_work.keep(WORK, document_id)
+                forget(document_id)
             return None
-        document = Document.objects.get(pk=document_id)
-        newest = document.versions.get(number=document.latest)
+        newest = Document.objects.get(pk=document_id).newest
         _advance(document_id, PARSED)
-        return newest.number, newest.title, newest.content
+        return newest
 
 
 def _embed(tenant: TenantRef, document_id: uuid.UUID, title: str, pieces: list[Piece]) -> Embeddings:

@@ -1,5 +1,8 @@
 """What a tenant knows: documents, their versions, the chunks that search finds, and the two indexes over them."""
 
+import hashlib
+from typing import Final
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
@@ -8,6 +11,8 @@ from pgvector.django import BitField, HalfVectorField
 from ai.embedding import DIMENSIONS
 from tenants.context import current_tenant_id
 from tenants.ownership import SameTenantForeignKey, TenantOwned, jsonb_default
+
+MAX_TITLE: Final = 300
 
 
 class DocumentStatus(models.TextChoices):
@@ -31,7 +36,7 @@ class Document(TenantOwned):
     """
 
     external_id = models.CharField(max_length=500, null=True, blank=True)  # noqa: DJ001 - null: not unique
-    title = models.CharField(max_length=300)
+    title = models.CharField(max_length=MAX_TITLE)
     category = models.CharField(max_length=100, blank=True, default="", db_default="")
     collection = models.CharField(max_length=100, blank=True, default="", db_default="")
     metadata = models.JSONField(default=dict, db_default=jsonb_default("{}"), blank=True)
@@ -79,8 +84,13 @@ class Document(TenantOwned):
         return self.deleted_at is not None
 
     @property
+    def newest(self) -> "DocumentVersion":
+        """The newest version, with its file. Raises DocumentVersion.DoesNotExist before there is one."""
+        return self.versions.select_related("file").get(number=self.latest)
+
+    @property
     def content(self) -> str:
-        """The newest text, as it was sent."""
+        """The newest text, as it was sent; of a file that is not read yet, nothing."""
         return self.versions.values_list("content", flat=True).get(number=self.latest)
 
     @property
@@ -92,18 +102,50 @@ class Document(TenantOwned):
         self.deleted_at = timezone.now()
 
 
+class StoredFile(TenantOwned):
+    """Bytes that somebody sent or that were fetched, kept once however many versions came from them. `size` is in
+    bytes. `knowledge.files.storing` alone makes and deletes these rows, together with the bytes."""
+
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveIntegerField()
+
+    class Meta(TenantOwned.Meta):
+        db_table = "knowledge_files"
+        constraints = [
+            *TenantOwned.Meta.constraints,
+            models.UniqueConstraint(fields=["tenant", "sha256"], name="knowledge_files_sha256"),
+        ]
+
+    def __str__(self) -> str:
+        return self.sha256
+
+
 class DocumentVersion(TenantOwned):
-    """One text of a document, as it was sent. A change of title is a version too: it is part of what is searched."""
+    """One text of a document, as it was sent. A change of title is a version too: it is part of what is searched.
+
+    A version may come from a `file` of that `file_name`, which may have been fetched from a `url`. Until a worker has
+    read it, its content is empty, and its title too where the file's own is wanted.
+    """
 
     document = SameTenantForeignKey(Document, related_name="versions")
     number = models.PositiveIntegerField()
-    title = models.CharField(max_length=300)
+    title = models.CharField(max_length=MAX_TITLE)
     content = models.TextField()
     content_sha256 = models.CharField(max_length=64)
+    file = SameTenantForeignKey(StoredFile, null=True, related_name="versions", database_action="NO ACTION")
+    file_name = models.CharField(max_length=200, default="", db_default="")
+    url = models.CharField(max_length=2000, default="", db_default="")
 
     class Meta(TenantOwned.Meta):
         db_table = "knowledge_document_versions"
         ordering = ["-number"]
+        indexes = [
+            models.Index(
+                fields=["tenant", "file"],
+                name="document_versions_by_file",
+                condition=models.Q(file__isnull=False),
+            ),
+        ]
         constraints = [
             *TenantOwned.Meta.constraints,
             models.UniqueConstraint(fields=["tenant", "document", "number"], name="document_versions_number"),
@@ -111,6 +153,16 @@ class DocumentVersion(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.title} (version {self.number})"
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether its text is still to be read from its file or fetched from its address."""
+        return not self.content and bool(self.file_id or self.url)
+
+    @staticmethod
+    def digest(title: str, content: str) -> str:
+        """What tells a text from the one before."""
+        return hashlib.sha256(f"{title}\0{content}".encode()).hexdigest()
 
 
 class Chunk(TenantOwned):

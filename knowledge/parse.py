@@ -39,18 +39,25 @@ def parse(content: str, *, format: Format | None = None) -> Parsed:
     Raises InvalidInput on `content` where no readable text is left.
     """
     chosen: Format = format or ("html" if looks_like_html(content) else "markdown")
-    text = _printable(content)
+    text = printable(content)
     if chosen == "html":
         text = to_markdown(text)
     elif chosen == "markdown":
         text = _plain_markdown(text)
-    text = BLANK_LINES.sub("\n\n", "\n".join(line.rstrip() for line in text.split("\n"))).strip("\n")
+    text = without_gaps(text)
     if not any(character.isalnum() for character in text):
         raise InvalidInput.of("content", "has no readable text")
     return Parsed(text, detect(text))
 
 
-def _printable(text: str) -> str:
+def without_gaps(text: str) -> str:
+    """`text` without blanks at the ends of lines and more than one blank line in a row."""
+    return BLANK_LINES.sub("\n\n", "\n".join(line.rstrip() for line in text.split("\n"))).strip("\n")
+
+
+def printable(text: str) -> str:
+    """`text` without control and invisible characters, in one form of Unicode and of line ends: any text fits into the
+    database then."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
     return unicodedata.normalize("NFC", UNPRINTABLE.sub("", text).replace("\u00a0", " "))
 

@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
-from drf_spectacular.utils import extend_schema_serializer
+import orjson
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from knowledge import documents, search
-from knowledge.models import DocumentStatus
+from knowledge.models import MAX_TITLE, Document, DocumentStatus
 from knowledge.search import Hit, SearchOutcome
 from tenants.rest.fields import Choice, Id, Integer, JsonObject, StrictSerializer, Text, Time
 
@@ -18,7 +19,7 @@ class DocumentRow(StrictSerializer):
     """A document as lists show it."""
 
     id = Id(read_only=True)
-    title = Text(max_length=documents.MAX_TITLE)
+    title = Text(max_length=MAX_TITLE)
     category = Text(max_length=documents.MAX_LABEL, required=False, allow_blank=True)
     collection = Text(max_length=documents.MAX_LABEL, required=False, allow_blank=True)
     metadata = JsonObject(required=False, help_text="Of your own making; `url` is where citations lead.")
@@ -39,10 +40,55 @@ class DocumentRow(StrictSerializer):
     updated_at = Time(read_only=True)
 
 
+@extend_schema_serializer(component_name="DocumentFile")
+class FileFields(serializers.Serializer[Any]):
+    """The file that the newest text was read from."""
+
+    name = serializers.CharField(source="file_name")
+    size = serializers.IntegerField(source="file.size", help_text="Bytes.")
+    sha256 = serializers.CharField(source="file.sha256")
+
+
 class DocumentFields(DocumentRow):
     """A document with its newest text: plain text, markdown or HTML, to 10 MB."""
 
-    content = Text(trim_whitespace=False)
+    content = Text(
+        trim_whitespace=False,
+        help_text="Empty while the text of a file is not read yet, and where it cannot be.",
+    )
+    file = serializers.SerializerMethodField(help_text="Where the text came from; null: it was sent as text.")
+
+    @extend_schema_field(FileFields(allow_null=True))
+    def get_file(self, document: Document) -> dict[str, Any] | None:
+        newest = document.newest
+        return FileFields(newest).data if newest.file else None
+
+
+class JsonText(JsonObject):
+    """A JSON object as text, since a form has no objects."""
+
+    default_error_messages = {"malformed": "Must be a JSON object as text."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        try:
+            return super().to_internal_value(orjson.loads(data) if isinstance(data, str) else data)
+        except orjson.JSONDecodeError:
+            self.fail("malformed")
+
+
+class UploadFields(StrictSerializer):
+    """A document as a file, in a form (multipart/form-data): pdf, docx, html, md, txt or csv, to 10 MB."""
+
+    file = serializers.FileField(allow_empty_file=True)
+    title = Text(max_length=MAX_TITLE, required=False, help_text="The file's own where there is none.")
+    category = Text(max_length=documents.MAX_LABEL, required=False, allow_blank=True)
+    collection = Text(max_length=documents.MAX_LABEL, required=False, allow_blank=True)
+    metadata = JsonText(required=False, help_text="A JSON object as text; `url` is where citations lead.")
+    external_id = Text(
+        max_length=documents.MAX_EXTERNAL_ID,
+        required=False,
+        help_text="Your own name for it: the same again updates the document.",
+    )
 
 
 class Turn(StrictSerializer):

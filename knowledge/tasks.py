@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.exceptions import MaxRetriesExceededError
 
 from kernel.errors import ProviderError
-from knowledge import ingest
+from knowledge import ingest, purging
 
 RETRIES: Final = 8
 LONGEST_WAIT_S: Final = 300
@@ -34,3 +34,9 @@ def ingest_document(self: Any, document_id: str) -> None:
 def requeue_documents() -> None:
     """Find documents whose worker died."""
     ingest.requeue_overdue()
+
+
+@shared_task(name="knowledge.purge_documents", tenant_mode=None)
+def purge_documents() -> None:
+    """Delete for good what was deleted long enough ago."""
+    purging.purge_due()

@@ -29,7 +29,7 @@ __all__ = [
     "celery_url", "choice", "database", "database_owner_url", "database_url", "embedded_postgres",
     "embedded_postgres_url", "embedded_redis", "embedded_redis_url", "encryption_keys", "flag", "home",
     "integer", "networks", "postgres_directory", "redis_socket", "redis_url", "secret", "secret_key",
-    "text", "url", "words",
+    "storage_url", "text", "url", "words",
 ]  # fmt: skip
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -165,6 +165,19 @@ def database(location: str, *, setting: str = "DATABASE_URL", pooled: bool = Tru
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
     }
+
+
+def storage_url(state: Path) -> str:
+    """STORAGE_URL: the folder of uploaded files as file:///absolute/path; FRONTDESK_HOME/files where unset."""
+    given = url("STORAGE_URL", schemes=("file",))
+    if not given:
+        return f"file://{quote(str(state / 'files'))}"
+    parts = urlsplit(given)
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise ConfigurationError(
+            "STORAGE_URL must be an absolute path on this machine: file:///var/lib/frontdesk."
+        )
+    return given
 
 
 def secret_key() -> str:

@@ -141,7 +141,7 @@ def test_the_promise_for_a_deleted_document_is_dropped(acme):
     document = waiting(acme)
     with acting_as(acme):
         delete_document(document.pk)
-        assert not DueWork.objects.filter(key=document.pk).exists()
+        assert not DueWork.objects.filter(kind=ingest.WORK, key=document.pk).exists()
     assert ingest.ingest(corpus.ref(acme), document.pk) is False
 
 
