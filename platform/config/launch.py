@@ -22,13 +22,16 @@ from config.embedded import (
     await_redis,
     clear_postgres,
     clear_redis,
+    log_file,
     postgres_service,
     redis_service,
 )
 from config.forked import Step
 from config.heartbeat import forget_workers
+from config.logs import Format
 from config.program import Program
 from config.readers import ConfigurationError
+from config.shaping import PostgresLog
 from config.state import ChildRecord, sole_use
 from config.supervisor import Stopped, Supervisor
 
@@ -40,8 +43,8 @@ OWNERS_SETTINGS = tuple(
 )
 
 
-def launch(report: Callable[[str, str], None]) -> int:
-    """Run Frontdesk until it is asked to stop; returns the exit status.
+def launch(report: Callable[[str, str], None], form: Format = "text") -> int:
+    """Run Frontdesk until it is asked to stop; returns the exit status. `form` is the shape of what `report` writes.
 
     Raises ConfigurationError, before anything is started, where a setting is wrong, the port is taken or another
     Frontdesk runs on the same state.
@@ -58,7 +61,10 @@ def launch(report: Callable[[str, str], None]) -> int:
         for name in record.stop_survivors():
             report("up", f"stopped {name}, left over from a start that was killed")
         listening = listen(env.text("HOST", "127.0.0.1"), env.integer("PORT", 8000, 1, 65535))
-        supervisor = Supervisor(report, stop_order=STOP_ORDER, on_change=record.write)
+        on_tick = _nothing
+        if env.embedded_postgres():
+            on_tick = PostgresLog(log_file(home, "postgres"), report, form).follow
+        supervisor = Supervisor(report, stop_order=STOP_ORDER, on_change=record.write, on_tick=on_tick)
         try:
             with listening, supervisor:
                 _run(home, supervisor, listening)
@@ -69,6 +75,10 @@ def launch(report: Callable[[str, str], None]) -> int:
             report("up", f"stopped: {failed}")
             return 1
     return 0
+
+
+def _nothing() -> None:
+    """What is done on each tick where no PostgreSQL of ours is to be followed."""
 
 
 def listen(host: str, port: int) -> socket.socket:

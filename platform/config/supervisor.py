@@ -73,7 +73,8 @@ class Supervisor:
     """Runs programs until SIGINT, SIGTERM or SIGHUP, or until one of them dies five times within a minute.
 
     A context manager: leaving it stops every child, group after group of `stop_order` (names), whatever the reason.
-    `report(name, line)` prints; `on_change` is told which processes run whenever that changes.
+    `report(name, line)` prints; `on_change` is told which processes run whenever that changes; `on_tick` is called at
+    least once a second.
     """
 
     def __init__(
@@ -82,11 +83,13 @@ class Supervisor:
         *,
         stop_order: Sequence[tuple[str, ...]] = (),
         on_change: Callable[[dict[str, int]], None] = lambda running: None,
+        on_tick: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._report = report
         self._stop_order = stop_order
         self._on_change = on_change
+        self._on_tick = on_tick
         self._clock = clock
         self._children: dict[str, _Child] = {}
         self._asked_to_stop = 0
@@ -147,6 +150,7 @@ class Supervisor:
         now = self._clock()
         waits = [child.start_at - now for child in self._children.values() if child.process is None]
         self._read(max(0.0, min([longest, *waits])))
+        self._on_tick()
         if self._asked_to_stop:
             raise Stopped(0)
         for child in list(self._children.values()):

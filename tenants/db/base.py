@@ -20,6 +20,8 @@ from django_tenants.utils import get_public_schema_name, quote_schema_name
 from psycopg import sql
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
+from tenants.db import slow_queries
+
 TENANT_SETTING: Final = "app.current_tenant_id"
 STALE_CONNECTIONS_TRIED: Final = 20
 
@@ -52,6 +54,7 @@ class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstre
         self._applied: Applied | None = None
         self._session_path = False
         super().__init__(*args, **kwargs)
+        self.execute_wrappers.append(slow_queries.watch)
 
     def set_tenant(self, tenant: Schema, include_public: bool = True) -> None:
         """Choose whom the next transaction acts for. Only `tenants.context` and migrations call this."""

@@ -1,12 +1,15 @@
 """Start everything: embedded services where no URLs are set, migrations, demo, web, worker, beat, maintain."""
 
+import os
 import sys
-import time
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from config.launch import launch
+from config.logs import chosen_format
+from config.shaping import reporter
 
 
 class Command(BaseCommand):
@@ -14,8 +17,11 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        def report(name: str, line: str) -> None:
-            self.stdout.write(f"{time.strftime('%H:%M:%S')} {name:<9}| {line}")
+        def write(line: str) -> None:
+            self.stdout.write(line)
             self.stdout.flush()
 
-        sys.exit(launch(report))
+        form = chosen_format(settings.LOG_FORMAT, sys.stdout)
+        # The programs write into pipes, so they cannot tell whether a person reads along.
+        os.environ["LOG_FORMAT"] = form
+        sys.exit(launch(reporter(form, write), form))
