@@ -1,4 +1,4 @@
-"""The doors of cost-events/ and cost-summaries/."""
+"""The doors of cost-events/, cost-summaries/ and usage/."""
 
 import uuid
 from typing import Final
@@ -16,8 +16,10 @@ from billing.costs.representing import (
     CostEventFields,
     CostReportFields,
     RecordedEventFields,
+    PlanUsageFields,
 )
 from billing.costs.summaries import DIMENSIONS, summaries
+from billing.usage import as_usage_object, usage
 from kernel.errors import NotFound
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
 from tenants.rest.views import TenantView, routes
@@ -102,8 +104,20 @@ class CostSummaries(TenantView):
         return Response({"results": report.rows, "totals": report.totals})
 
 
+class UsageNow(TenantView):
+    """What is used of what the plan allows."""
+
+    area = "billing"
+
+    @extend_schema(operation_id="usage_read", responses=PlanUsageFields)
+    def get(self, request: Request) -> Response:
+        """What you use this month beside your plan's limits."""
+        return Response(as_usage_object(usage()))
+
+
 urlpatterns = [
     *routes("cost-events/", CostEvents),
     *routes("cost-events/<uuid:id>/", OneCostEvent),
     *routes("cost-summaries/", CostSummaries),
+    *routes("usage/", UsageNow),
 ]

@@ -119,7 +119,7 @@ class Members(TenantView):
 
     @extend_schema(operation_id="members_create", request=NewMemberFields, responses={201: MemberFields})
     def post(self, request: Request) -> Response:
-        """Add somebody. An email has one account over all tenants; only an owner, or a key with `write`, makes owners."""
+        """Add somebody. An email has one account over all tenants. Only owners, and keys with `write`, make owners."""
         fields = self.valid(NewMemberFields)
         role = Role(fields.pop("role", Role.MEMBER))
         return Response(MemberFields(add_person(self.principal, role=role, **fields)).data, status=201)

@@ -1,11 +1,20 @@
 """API keys, members and domains as the API shows and reads them."""
 
-from rest_framework import serializers
-
 from tenants.authentication import SCOPES
 from tenants.hostnames import LONGEST
 from tenants.permissions import Role
-from tenants.rest.fields import Choice, Flag, Id, Integer, StrictSerializer, Text, TextList, Time
+from tenants.rest.fields import (
+    Address,
+    Choice,
+    Email,
+    Flag,
+    Id,
+    Integer,
+    StrictSerializer,
+    Text,
+    TextList,
+    Time,
+)
 from tenants.rotating import MAX_OVERLAP, OVERLAP
 
 
@@ -43,28 +52,6 @@ class RotationFields(StrictSerializer):
         default=int(OVERLAP.total_seconds()),
         help_text="For how many seconds the old secret stays good; 0 revokes it at once.",
     )
-
-
-class Email(serializers.EmailField):
-    """An email address, as a string; stored in lower case."""
-
-    default_error_messages = {"invalid": "Must be an email address."}
-
-    def to_internal_value(self, data: object) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data).lower()
-
-
-class Address(serializers.URLField):
-    """A web address (http or https), as a string."""
-
-    default_error_messages = {"invalid": "Must be a web address (http or https)."}
-
-    def to_internal_value(self, data: object) -> str:
-        if not isinstance(data, str) or (data and not data.startswith(("http://", "https://"))):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 class MemberFields(StrictSerializer):

@@ -1,30 +1,17 @@
-"""The doors of widgets/, personalities/ and sessions/ with their messages/."""
+"""The doors of widgets/ and personalities/."""
 
 import uuid
-from typing import Any, Final
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel.errors import InvalidInput, NotFound
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
 from tenants.rest.views import TenantView, found, routes
-from widgets.chat.messages import FIELDS as MESSAGE_COLUMNS
-from widgets.chat.messages import as_message_object
 from widgets.editing import create_widget, delete_widget, update_widget
-from widgets.models import Message, Personality, Session, SessionStatus, Widget
+from widgets.models import Personality, PersonalityVersion, Widget
 from widgets.personalities import create_personality, delete_personality, update_personality
-from widgets.representing import MessageFields, PersonalityFields, SessionFields, WidgetFields
-
-SESSION_COLUMNS: Final = (
-    "id", "widget_id", "visitor_id", "meeting_id", "assignee_id", "mode", "status", "cost_usd", "tool_count",
-    "last_seq", "last_message_at", "metadata", "outcome", "rating", "tags", "created_at", "updated_at", "ended_at",
-)  # fmt: skip
-SESSION_FILTERS: Final = [
-    OpenApiParameter("widget", uuid.UUID, description="Only sessions of this widget."),
-    OpenApiParameter("status", str, enum=SessionStatus.values, description="Only sessions in this state."),
-]
+from widgets.representing import PersonalityFields, PersonalityVersionFields, WidgetFields
 
 
 class Widgets(TenantView):
@@ -121,95 +108,36 @@ class OnePersonality(TenantView):
         return Response(status=204)
 
 
-class Sessions(TenantView):
-    """A tenant's conversations."""
+class PersonalityVersions(TenantView):
+    """A personality's past."""
 
-    area = "conversations"
+    area = "widgets"
 
     @extend_schema(
-        operation_id="sessions_list",
-        parameters=[*PAGE_PARAMETERS, *SESSION_FILTERS],
+        operation_id="personality_versions_list",
+        parameters=PAGE_PARAMETERS,
         request=None,
-        responses=page_of(SessionFields),
+        responses=page_of(PersonalityVersionFields),
     )
-    def get(self, request: Request) -> Response:
-        """List conversations, newest first."""
-        rows = Session.objects.filter(**_session_filters(request))
+    def get(self, request: Request, id: uuid.UUID) -> Response:
+        """List the versions of a personality, newest first. Answers name the version that gave them."""
+        personality = found(Personality.objects.all(), id)
+        rows = PersonalityVersion.objects.filter(personality=personality)
         return newest_first(
-            request, rows, by=("created_at", "id"), columns=SESSION_COLUMNS, as_object=_session_object
+            request, rows, by=("version",), as_object=lambda version: PersonalityVersionFields(version).data
         )
 
 
-class OneSession(TenantView):
-    """One conversation."""
+class OnePersonalityVersion(TenantView):
+    """One version of a personality."""
 
-    area = "conversations"
+    area = "widgets"
 
-    @extend_schema(operation_id="sessions_read", responses=SessionFields)
-    def get(self, request: Request, id: uuid.UUID) -> Response:
-        """Read a conversation."""
-        row = Session.objects.filter(pk=id).values(*SESSION_COLUMNS).first()
-        if row is None:
-            raise NotFound(f"There is no session {id}.")
-        return Response(_session_object(row))
-
-
-class Messages(TenantView):
-    """The messages of one conversation."""
-
-    area = "conversations"
-
-    @extend_schema(
-        operation_id="messages_list",
-        parameters=PAGE_PARAMETERS,
-        request=None,
-        responses=page_of(MessageFields),
-    )
-    def get(self, request: Request, id: uuid.UUID) -> Response:
-        """List the messages of a conversation, newest first."""
-        rows = Message.objects.filter(session_id=id)
-        page = newest_first(request, rows, by=("seq",), columns=MESSAGE_COLUMNS, as_object=_message_object)
-        if not page.data["results"]:
-            found(Session.objects.all(), id)  # nothing said yet is not the same as no such session
-        return page
-
-
-class OneMessage(TenantView):
-    """One message."""
-
-    area = "conversations"
-
-    @extend_schema(operation_id="messages_read", responses=MessageFields)
-    def get(self, request: Request, id: uuid.UUID, message_id: uuid.UUID) -> Response:
-        """Read a message."""
-        row = Message.objects.filter(session_id=id, pk=message_id).values(*MESSAGE_COLUMNS).first()
-        if row is None:
-            raise NotFound(f"There is no message {message_id} in session {id}.")
-        return Response(_message_object(row))
-
-
-def _session_filters(request: Request) -> dict[str, Any]:
-    filters: dict[str, Any] = {}
-    widget, status = request.query_params.get("widget"), request.query_params.get("status")
-    if widget is not None:
-        try:
-            filters["widget_id"] = uuid.UUID(widget)
-        except ValueError as error:
-            raise InvalidInput.of("widget", "must be the id of a widget") from error
-    if status is not None:
-        if status not in SessionStatus.values:
-            raise InvalidInput.of("status", f"must be one of {', '.join(SessionStatus.values)}")
-        filters["status"] = status
-    return filters
-
-
-def _session_object(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of SESSION_COLUMNS as the API names it: keys to other things without `_id`, as in the message object."""
-    return {key.removesuffix("_id"): value for key, value in row.items()}
-
-
-def _message_object(row: dict[str, Any]) -> Any:
-    return as_message_object(row, for_visitor=False)
+    @extend_schema(operation_id="personality_versions_read", responses=PersonalityVersionFields)
+    def get(self, request: Request, id: uuid.UUID, version_id: uuid.UUID) -> Response:
+        """Read a version of a personality."""
+        versions = PersonalityVersion.objects.filter(personality_id=id)
+        return Response(PersonalityVersionFields(found(versions, version_id)).data)
 
 
 urlpatterns = [
@@ -217,8 +145,6 @@ urlpatterns = [
     *routes("widgets/<uuid:id>/", OneWidget),
     *routes("personalities/", Personalities),
     *routes("personalities/<uuid:id>/", OnePersonality),
-    *routes("sessions/", Sessions),
-    *routes("sessions/<uuid:id>/", OneSession),
-    *routes("sessions/<uuid:id>/messages/", Messages),
-    *routes("sessions/<uuid:id>/messages/<uuid:message_id>/", OneMessage),
+    *routes("personalities/<uuid:id>/versions/", PersonalityVersions),
+    *routes("personalities/<uuid:id>/versions/<uuid:version_id>/", OnePersonalityVersion),
 ]

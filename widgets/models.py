@@ -110,10 +110,12 @@ class Visitor(TenantOwned):
         ordering = ["-id"]
         constraints = [
             *TenantOwned.Meta.constraints,
-            # Only a verified claim takes an external id: an unverified one never merges into a verified visitor.
+            # Only a verified claim takes an external id: an unverified one never merges into a verified visitor. Where
+            # there is no widget, a tenant's own programs talk for their users.
             models.UniqueConstraint(
                 fields=["tenant", "widget", "external_id"],
                 condition=models.Q(verified=True, external_id__isnull=False),
+                nulls_distinct=False,
                 name="visitors_external_id_once",
             ),
         ]

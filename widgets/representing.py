@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from tenants.rest.fields import (
     Choice,
+    Email,
     Flag,
     Id,
     Integer,
@@ -18,6 +19,7 @@ from tenants.rest.fields import (
     TextList,
     Time,
 )
+from widgets.chat.protocol import MAX_CONTENT
 from widgets.models import MessageRole, MessageStatus, SessionMode, SessionStatus
 from widgets.personalities import BOUNDS, LENGTHS
 from widgets.settings import WidgetSettings, complete
@@ -152,3 +154,91 @@ class MessageFields(serializers.Serializer[Any]):
     event = Text(allow_null=True)
     metadata = JsonObject()
     timestamp = Time()
+
+
+class PersonalityVersionFields(serializers.Serializer[Any]):
+    """A personality as it was from one save to the next."""
+
+    id = Id()
+    version = Integer()
+    content = JsonObject(help_text="All that shapes an answer.")
+    created_at = Time()
+
+
+class VisitorFields(StrictSerializer):
+    """Who speaks."""
+
+    external_id = Text(
+        max_length=200,
+        required=False,
+        allow_null=True,
+        help_text="Your own name for them: continues what is open.",
+    )
+    email = Email(max_length=254, required=False, allow_null=True)
+    name = Text(max_length=200, required=False, allow_null=True)
+    attributes = JsonObject(required=False)
+
+
+class NewSessionFields(StrictSerializer):
+    """A conversation to be opened."""
+
+    widget = Id(required=False, allow_null=True, help_text="Whose personality and knowledge answer.")
+    visitor = VisitorFields(required=False, allow_null=True)
+    metadata = JsonObject(required=False)
+
+
+class SessionChangeFields(StrictSerializer):
+    """What people note down about a conversation."""
+
+    tags = TextList(item_length=60, max_length=20, required=False)
+    outcome = Text(max_length=40, allow_blank=True, required=False)
+
+
+class TakeoverFields(StrictSerializer):
+    """Who takes a conversation over."""
+
+    member = Id(
+        required=False, help_text="Needed from a program; a person who is signed in is meant themselves."
+    )
+
+
+class AssignmentFields(StrictSerializer):
+    """Who is to look after a conversation."""
+
+    member = Id(allow_null=True, help_text="null: nobody.")
+
+
+class NewMessageFields(StrictSerializer):
+    """Something to be said."""
+
+    role = Choice(
+        ["user", "assistant"], default="user", help_text="user: as the visitor; assistant: as a member."
+    )
+    content = Text(max_length=MAX_CONTENT, trim_whitespace=False)
+    id = Id(required=False, help_text="Of your own making: the same again says nothing new.")
+    member = Id(required=False, help_text="Who says it, with role assistant; needed from a program.")
+    stream = Flag(
+        default=False, help_text="With role user: the answer as server-sent events while it is made."
+    )
+
+
+class SaidFields(MessageFields):
+    """What was said, and the AI's answer to it."""
+
+    answer = MessageFields(
+        allow_null=True,
+        help_text="null: a person has the conversation, or an earlier question is being answered.",
+    )
+
+
+class FeedbackFields(serializers.Serializer[Any]):
+    """What a visitor thinks of an answer."""
+
+    id = Id()
+    session = Id()
+    message = Id()
+    visitor = Id()
+    rating = Integer(min_value=-1, max_value=1, help_text="1: helpful, -1: not.")
+    comment = Text(allow_blank=True)
+    created_at = Time()
+    updated_at = Time()

@@ -1,10 +1,28 @@
 """Cost events and summaries as the API describes them."""
 
+from decimal import Decimal
 from typing import Any, Final
 
+from rest_framework import serializers
+
 from billing.costs.intake import MAX_EVENTS, EventIn
-from billing.costs.models import Service
-from tenants.rest.fields import Choice, Flag, Id, Integer, JsonObject, Money, StrictSerializer, Text, Time
+from billing.costs.models import BudgetPeriod, Degrade, ModelPrice, PriceUnit, Service
+from billing.costs.negotiating import RATES
+from tenants.models import Plan
+from tenants.rest.fields import (
+    Choice,
+    Email,
+    Flag,
+    Id,
+    Integer,
+    JsonObject,
+    Money,
+    Number,
+    StrictSerializer,
+    Text,
+    TextList,
+    Time,
+)
 
 
 class CostEventFields(StrictSerializer):
@@ -87,3 +105,104 @@ NEW_EVENTS_SCHEMA: Final = {
         {"type": "array", "items": _event_schema(), "minItems": 1, "maxItems": MAX_EVENTS},
     ]
 }
+
+
+class Share(Number):
+    """A share of a limit: above 0, at most 2."""
+
+    def __init__(self) -> None:
+        super().__init__(max_digits=5, decimal_places=4, min_value=Decimal("0.0001"), max_value=2)
+
+
+class BudgetFields(StrictSerializer):
+    """A limit on spending per day, week or month, in your time zone."""
+
+    id = Id(read_only=True)
+    period = Choice(BudgetPeriod, required=False, help_text="Default: monthly.")
+    limit_usd = Money(min_value=Decimal(0))
+    hard_cap = Flag(required=False, help_text="Refuse what would pass the limit, rather than only warn.")
+    warn_at = serializers.ListField(
+        child=Share(), required=False, max_length=10, help_text="Shares of the limit; default 0.8 and 1."
+    )
+    fallback_price_usd = Money(
+        min_value=Decimal("0.0000000001"),
+        required=False,
+        allow_null=True,
+        help_text="Per million tokens of a model without a price; null: a hard cap refuses such a model.",
+    )
+    degrade = Choice(
+        Degrade, required=False, allow_blank=True, help_text="What answers do once it is used up."
+    )
+    recipients = serializers.ListField(
+        child=Email(max_length=254), required=False, max_length=20, help_text="Who is warned."
+    )
+    channels = TextList(item_length=40, max_length=10, required=False)
+    custom_message = Text(max_length=2_000, allow_blank=True, required=False)
+    spent = Money(read_only=True, help_text="Since period_start.")
+    reserved = Money(read_only=True, help_text="Held back for answers that are being made.")
+    period_start = Time(read_only=True)
+    period_end = Time(read_only=True)
+    created_at = Time(read_only=True)
+    updated_at = Time(read_only=True)
+
+
+class PriceFields(StrictSerializer):
+    """What a model costs from a moment on, until the next price of the same model."""
+
+    id = Id(read_only=True)
+    provider = Text(max_length=60)
+    model = Text(max_length=120)
+    service = Choice(Service)
+    unit = Choice(PriceUnit, required=False, help_text="Default: tokens.")
+    input = Money(
+        min_value=Decimal(0),
+        allow_null=True,
+        help_text="Dollars per million tokens, or per one of other units.",
+    )
+    output = Money(min_value=Decimal(0), required=False, allow_null=True, help_text="null: not sold apart.")
+    cached = Money(min_value=Decimal(0), required=False, allow_null=True)
+    cache_write = Money(min_value=Decimal(0), required=False, allow_null=True)
+    effective_from = Time(required=False, help_text="Default: now.")
+    source = Text(max_length=200, allow_blank=True, required=False)  # type: ignore[assignment]  # a field, named as DRF's own attribute is
+    is_own = Flag(read_only=True, help_text="Negotiated by you; false: a public price.")
+    created_at = Time(read_only=True)
+    updated_at = Time(read_only=True)
+
+
+def as_price_object(price: ModelPrice) -> dict[str, Any]:
+    """A price as the API shows it."""
+    columns = ("provider", "model", "service", "unit", *RATES, "effective_from", "source")
+    return {
+        "id": price.pk,
+        **{name: getattr(price, name) for name in columns},
+        "is_own": price.tenant_id is not None,
+        "created_at": price.created_at,
+        "updated_at": price.updated_at,
+    }
+
+
+class UsedCountFields(serializers.Serializer[Any]):
+    """So many of something, beside what the plan allows."""
+
+    used = Integer()
+    limit = Integer(allow_null=True, help_text="null: no limit.")
+
+
+class UsedMoneyFields(serializers.Serializer[Any]):
+    """So many dollars, beside what the plan includes."""
+
+    used = Money()
+    limit = Money(allow_null=True, help_text="null: no limit.")
+
+
+class PlanUsageFields(serializers.Serializer[Any]):
+    """What you use this calendar month, in your time zone, beside your plan's limits."""
+
+    plan = Choice(Plan)
+    period_start = Time()
+    period_end = Time()
+    widgets = UsedCountFields(help_text="Active ones.")
+    seats = UsedCountFields(help_text="Active members.")
+    documents = UsedCountFields()
+    conversations = UsedCountFields(help_text="Begun this month.")
+    ai_spend_usd = UsedMoneyFields()

@@ -1,5 +1,6 @@
 """/api/: every REST door, the OpenAPI document made from them, and a page to read it on."""
 
+import json
 from functools import cache
 from typing import Any
 
@@ -10,10 +11,13 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import patched_settings
 
 import billing.api
+import billing.costs.api
 import knowledge.api
+import meetings.api
 import tenants.api
 import widgets.api
 import widgets.headless.api
+import widgets.inbox.api
 from config.reference import Reference
 from tenants.rest.openapi import MEANINGS
 from tenants.rest.rendering import dump
@@ -32,8 +36,11 @@ GENERATOR_SETTINGS = {"DESCRIPTION": DESCRIPTION, "POSTPROCESSING_HOOKS": []}
 doors = [
     *knowledge.api.urlpatterns,
     *widgets.headless.api.urlpatterns,
+    *widgets.inbox.api.urlpatterns,
     *widgets.api.urlpatterns,
+    *meetings.api.urlpatterns,
     *billing.api.urlpatterns,
+    *billing.costs.api.urlpatterns,
     *tenants.api.urlpatterns,
 ]
 
@@ -44,7 +51,9 @@ def document() -> dict[str, Any]:
     with patched_settings(GENERATOR_SETTINGS):
         generator: Any = SchemaGenerator(patterns=[path("api/v1/", include(doors))])  # type: ignore[no-untyped-call]  # upstream
         described: dict[str, Any] = generator.get_schema(public=True)
-    return described
+    # Bounds that are Decimals in the code are numbers in the document.
+    plain: dict[str, Any] = json.loads(json.dumps(described, default=float))
+    return plain
 
 
 def openapi(request: HttpRequest) -> HttpResponse:

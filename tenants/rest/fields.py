@@ -112,6 +112,28 @@ class Id(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
+class Email(serializers.EmailField):
+    """An email address, as a string; in lower case from here on."""
+
+    default_error_messages = {"invalid": "Must be an email address."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data)).lower()
+
+
+class Address(serializers.URLField):
+    """A web address (http or https), as a string."""
+
+    default_error_messages = {"invalid": "Must be a web address (http or https)."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str) or (data and not data.startswith(("http://", "https://"))):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
 class Choice(serializers.ChoiceField):
     """One of a fixed set of strings, given as a string."""
 

@@ -37,16 +37,16 @@ class Filter:
     choices: Sequence[str] | None = None
 
 
-def identified(name: str, description: str, *, of: str | None = None) -> Filter:
-    """Rows whose key `name` is the given id; `of` says what it is the id of."""
+def identified(name: str, description: str, *, lookup: str | None = None) -> Filter:
+    """Rows whose key `name` is the given id."""
 
     def read(text: str) -> uuid.UUID:
         try:
             return uuid.UUID(text)
         except ValueError as error:
-            raise ValueError(f"must be the id of a {of or name}") from error
+            raise ValueError(f"must be the id of a {name}") from error
 
-    return Filter(name, f"{name}_id", read, description, OpenApiTypes.UUID)
+    return Filter(name, lookup or f"{name}_id", read, description, OpenApiTypes.UUID)
 
 
 def one_of(name: str, choices: type[TextChoices], description: str) -> Filter:
