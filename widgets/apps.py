@@ -9,11 +9,9 @@ class WidgetsConfig(AppConfig):
         # Models can only be imported once every app is loaded.
         from billing import usage
         from billing.costs import ledger
-        from tenants import configuring
-        from widgets import counting, editing
+        from widgets import counting
         from widgets.chat.spending import add_to_sessions
 
         ledger.on_recorded(add_to_sessions)
-        configuring.checks_domains(editing.refuse_outside)
         usage.counts("widgets", counting.active_widgets)
         usage.counts("conversations", counting.conversations)
