@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from config import env
 from config.demo import credentials
 
 
@@ -17,13 +18,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--seed", action="store_true", help="make the demo companies that are not there yet"
         )
+        parser.add_argument("--if-wanted", action="store_true", help="with --seed: not where FRONTDESK_DEMO is 0")
         parser.add_argument("--show", action="store_true", help="print logins and keys")
         parser.add_argument(
             "--json", action="store_true", help="print exactly one JSON object and nothing else"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["seed"]:
+        if options["seed"] and (env.flag("FRONTDESK_DEMO", True) or not options["if_wanted"]):
             # Seeding needs every app; showing must work beside a running copy with nothing but its files.
             from config.demo.installing import install
 
