@@ -64,12 +64,12 @@ def bootstrap_embedded(superuser_url: str) -> None:
     )
 
 
-def make_roles_and_database(superuser_url: str) -> None:
+def make_roles_and_database(superuser_url: str, database: str = env.DATABASE) -> None:
     """The embedded PostgreSQL's roles and an empty database, for a dump that names them to be restored into."""
     application, owner = Login(env.APP_ROLE), Login(env.OWNER_ROLE)
     with psycopg.connect(superuser_url, autocommit=True, connect_timeout=10) as connection:
         _make_roles(connection, application, owner)
-        _make_database(connection, application, owner, env.DATABASE)
+        _make_database(connection, application, owner, database)
 
 
 def _make_roles(connection: psycopg.Connection, application: Login, owner: Login) -> None:

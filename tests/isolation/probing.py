@@ -82,7 +82,7 @@ class Prober:
             if parent in known
         ]
 
-    def escapes(self, *, first: str | None = None, enough: bool = False) -> Iterator[str]:
+    def escapes(self, *, first: str | None = None) -> Iterator[str]:
         """Each way across the boundary that is open, in a sentence. `first` names a table to begin with."""
         for table in sorted(self.tables(), key=lambda table: table.name != first):
             for pair in self._pairs_of(table):
@@ -137,7 +137,8 @@ class Prober:
         foreign = self.superuser.execute(
             sql.SQL("SELECT id FROM {} WHERE tenant_id = %s LIMIT 1").format(parent), [pair.theirs.id]
         ).fetchone()
-        assert foreign, f"{key}: the other tenant has no row to point at"
+        if foreign is None:
+            return  # nothing to point at: `test_every_table_has_a_row_that_could_leak` is for that
         statement = sql.SQL("UPDATE {} SET {} = %s WHERE tenant_id = %s").format(
             sql.Identifier(place, table), sql.Identifier(key.column)
         )

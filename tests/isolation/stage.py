@@ -10,6 +10,21 @@ from tests.isolation.probing import Pair
 CAST = (("pool", "acme", "bolt"), (DEDICATED_SCHEMA, "cargo", "dray"))
 
 
+GRANTS = (
+    "SELECT c.oid::regclass::text, c.relacl::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname IN ('public', 'pool', 'dedicated_cargo') AND c.relkind IN ('r', 'p')"
+)
+
+
+def give_back(superuser, grants) -> None:
+    """Put the grants back as migrations made them: the rows that `GRANTS` gave."""
+    with superuser.transaction():
+        for table, acl in grants:
+            superuser.execute(
+                "UPDATE pg_class SET relacl = %s::aclitem[] WHERE oid = %s::regclass", [acl, table]
+            )
+
+
 def furnish(superuser) -> list[Pair]:
     """Make both pairs with a row in every table, a person of the platform with a session, and a public price.
 

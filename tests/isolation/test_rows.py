@@ -16,11 +16,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def prober(transactional_db, django_db_blocker):
     name = connection.settings_dict["NAME"]
     with psycopg.connect(servers.url(env.SUPERUSER_ROLE, name), autocommit=True) as superuser:
-        grants = _grants(superuser)
+        grants = superuser.execute(stage.GRANTS).fetchall()
         made = Prober(name, stage.furnish(superuser))
         yield made
         made.close()
-        _give_back(superuser, grants)
+        stage.give_back(superuser, grants)
 
 
 def test_no_row_crosses_between_tenants(prober):
@@ -35,19 +35,3 @@ def test_every_table_has_a_row_that_could_leak(prober):
                 query = f'SELECT count(*) FROM "{table.schema}"."{table.name}" WHERE tenant_id = %s'
                 for tenant in (pair.mine, pair.theirs):
                     assert prober.superuser.execute(query, [tenant.id]).fetchone()[0] >= 1, table
-
-
-def _grants(superuser):
-    return superuser.execute(
-        "SELECT c.oid::regclass::text, c.relacl::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname IN ('public', 'pool', 'dedicated_cargo') AND c.relkind IN ('r', 'p')"
-    ).fetchall()
-
-
-def _give_back(superuser, grants):
-    """The next test of this worker finds the grants as migrations made them."""
-    with superuser.transaction():
-        for table, acl in grants:
-            superuser.execute(
-                "UPDATE pg_class SET relacl = %s::aclitem[] WHERE oid = %s::regclass", [acl, table]
-            )
