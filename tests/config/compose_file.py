@@ -28,6 +28,9 @@ from tests.config.places import CHECKOUT, environment, short_directory
 COMPOSE: Final = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
 SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
 DOCKERFILE: Final = (CHECKOUT / "Dockerfile").read_text()
+COPIED: Final = " ".join(
+    re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE.rpartition("AS frontdesk")[2], re.MULTILINE)
+).split()
 PGBOUNCER_FILE: Final = CHECKOUT / "docker" / "pgbouncer.ini"
 VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-((?:[^${}]|\$\{[^}]*\})*))?\}")
 LONG_RUNNING: Final = ("web", "worker", "beat", "maintain")
@@ -104,15 +107,21 @@ def composed(**given: str) -> Iterator[Composed]:
             "LIVEKIT_URL": "",
             **given,
         }
+        code = _as_in_the_image(root / "image")
+        here["PYTHONPATH"] = f"{code}:{code / 'platform'}"
         for service in ("bootstrap", "migrate"):
             with (logs / f"{service}.log").open("wb") as log:
                 subprocess.run(
-                    _command(service), cwd=CHECKOUT, env=_environment(service, secrets, here), check=True,
+                    _command(service), cwd=code, env=_environment(service, secrets, here), check=True,
                     stdout=log, stderr=subprocess.STDOUT,
                 )  # fmt: skip
         for service in LONG_RUNNING:
-            _start(stack, service, _environment(service, secrets, here), logs)
-        application = {**_environment("web", secrets, here), "DJANGO_SETTINGS_MODULE": "config.settings"}
+            _start(stack, service, _environment(service, secrets, here), code, logs)
+        application = {
+            **_environment("web", secrets, here),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'platform'}",
+        }
         installation = Installation(home, f"http://127.0.0.1:{port}", os.getpid(), application)
         found = Composed(installation, superuser, logs, version)
         _await_ready(found)
@@ -128,6 +137,18 @@ def alive(composed: Composed, service: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def _as_in_the_image(code: Path) -> Path:
+    """Only what the Dockerfile copies: whatever else of the checkout is needed would be missing there too."""
+    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", "node_modules")
+    code.mkdir()
+    for source in COPIED:
+        if (CHECKOUT / source).is_dir():
+            shutil.copytree(CHECKOUT / source, code / source, ignore=unwanted)
+        else:
+            shutil.copy(CHECKOUT / source, code / source)
+    return code
+
+
 def _command(service: str) -> list[str]:
     program, *arguments = SERVICES[service]["command"]
     assert program == "python"
@@ -140,13 +161,13 @@ def _environment(service: str, secrets: Path, here: Mapping[str, str]) -> dict[s
     }
     # tests guard against spending money by a variable that every process inherits.
     guard = {name: value for name, value in os.environ.items() if name.startswith("FRONTDESK_LOOPBACK")}
-    return environment(**guard, **{**settings, **here})
+    return environment(**guard) | settings | here
 
 
-def _start(stack: ExitStack, service: str, settings: dict[str, str], logs: Path) -> None:
+def _start(stack: ExitStack, service: str, settings: dict[str, str], code: Path, logs: Path) -> None:
     with (logs / f"{service}.log").open("wb") as log:
         process = subprocess.Popen(
-            _command(service), cwd=CHECKOUT, env=settings, stdin=subprocess.DEVNULL, stdout=log,
+            _command(service), cwd=code, env=settings, stdin=subprocess.DEVNULL, stdout=log,
             stderr=subprocess.STDOUT, preexec_fn=dying_with_parent(signal.SIGTERM),
         )  # fmt: skip
     stack.callback(_stop, process)
