@@ -9,5 +9,8 @@ class KnowledgeConfig(AppConfig):
         # Models can only be imported once every app is loaded.
         from billing import usage
         from knowledge.counting import documents
+        from knowledge.vector_index.maintaining import look_after
+        from tenants import maintaining
 
         usage.counts("documents", documents)
+        maintaining.on_round(look_after)

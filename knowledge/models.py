@@ -272,3 +272,78 @@ class KnowledgeTotals(models.Model):
 
     def __str__(self) -> str:
         return f"{self.chunks} chunks"
+
+
+class VectorIndexKind(models.TextChoices):
+    """CODES: the tenant's one-bit codes are scanned. HNSW: a graph in a table of its own is walked."""
+
+    CODES = "codes", "Scan of codes"
+    HNSW = "hnsw", "HNSW"
+
+
+class VectorIndexStatus(models.TextChoices):
+    PENDING = "pending"
+    COPYING = "copying"
+    INDEXING = "indexing"
+    ATTACHING = "attaching"
+    DETACHING = "detaching"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class VectorIndex(models.Model):
+    """How a tenant's vectors are searched (`kind`), and the order to change that (`wanted`), with how far it is.
+
+    A tenant without a row is searched by codes. `knowledge.vector_index.deciding` gives the order, `manage.py maintain`
+    carries it out. `chunks` is the tenant's size when the order was given.
+    """
+
+    tenant = models.OneToOneField(
+        "tenants.Tenant",
+        on_delete=models.CASCADE,
+        primary_key=True,
+        default=current_tenant_id,
+        related_name="+",
+    )
+    kind = models.CharField(
+        max_length=5,
+        choices=VectorIndexKind,
+        default=VectorIndexKind.CODES,
+        db_default=VectorIndexKind.CODES,
+    )
+    wanted = models.CharField(
+        max_length=5,
+        choices=VectorIndexKind,
+        default=VectorIndexKind.CODES,
+        db_default=VectorIndexKind.CODES,
+    )
+    status = models.CharField(
+        max_length=9,
+        choices=VectorIndexStatus,
+        default=VectorIndexStatus.DONE,
+        db_default=VectorIndexStatus.DONE,
+    )
+    progress = models.FloatField(default=1.0, db_default=1.0)
+    error = models.TextField(default="", db_default="")
+    attempts = models.PositiveIntegerField(default=0, db_default=0)
+    chunks = models.PositiveIntegerField(default=0, db_default=0)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "knowledge_vector_indexes"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind__in=VectorIndexKind.values, wanted__in=VectorIndexKind.values),
+                name="vector_indexes_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=VectorIndexStatus.values), name="vector_indexes_status_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(progress__gte=0, progress__lte=1), name="vector_indexes_progress_share"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.status})"

@@ -19,6 +19,7 @@ from knowledge.language import stemmer
 from knowledge.models import Chunk, Document, DocumentStatus, KnowledgeTotals
 from knowledge.split import Piece
 from knowledge.statements import statement
+from knowledge.vector_index import deciding
 from knowledge.wording import above, prose, words
 from tenants.context import require_tenant
 
@@ -52,6 +53,7 @@ def publish(document_id: uuid.UUID, prepared: Prepared) -> bool:
     document.embedding = _mean(prepared.vectors)
     document.save()
     totals.save()
+    deciding.reconsider(totals.chunks)
     return True
 
 
@@ -63,6 +65,7 @@ def withdraw(document: Document) -> None:
     document.embedding = None
     document.save()
     totals.save()
+    deciding.reconsider(totals.chunks)
 
 
 def searchable_words(title: str, heading: str, content: str) -> str:

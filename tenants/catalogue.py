@@ -1,9 +1,12 @@
 """What PostgreSQL's own catalogue says of our schemas: read by schema_check and by the isolation tests."""
 
 import hashlib
+import re
 from typing import Final, NamedTuple
 
 from django.db import connection
+
+from tenants.partitions import default_partition, tenant_of
 
 # One line per thing that migrations promise, the same in every schema that keeps the promise.
 FACTS: Final = """
@@ -37,6 +40,9 @@ FROM information_schema.table_privileges WHERE table_schema = %(schema)s
 """
 
 
+CASTS: Final = re.compile(r"::character varying(\(\d+\))?(\[\])?|::text(\[\])?|[() ]")
+
+
 class Fact(NamedTuple):
     """One thing that is so: what kind, of which table or function, under which name, and its definition."""
 
@@ -50,16 +56,60 @@ def facts(schema: str) -> frozenset[Fact]:
     """Everything that stands in a schema."""
     with connection.cursor() as cursor:
         cursor.execute(FACTS, {"schema": schema})
-        return frozenset(Fact(*row) for row in cursor.fetchall())
+        return frozenset(_plain(Fact(*row)) for row in cursor.fetchall())
 
 
 def difference(promised: frozenset[Fact], found: frozenset[Fact]) -> list[str]:
-    """What is missing, and what is there that was not promised; a line each, sorted."""
+    """What is missing, and what is there that was not promised; a line each, sorted.
+
+    maintain gives large tenants partitions and vector indexes that no migration promises. A partition of one tenant
+    must be what the default partition of its table is promised to be; an HNSW index may be there or not.
+    """
+    found = frozenset(fact for fact in found if not _is_graph(fact))
+    own = {fact.of for fact in found if fact.kind == "table" and tenant_of(fact.of)}
+    lines = _lines(promised, frozenset(fact for fact in found if fact.of not in own))
+    for name in own:
+        model = default_partition(tenant_of(name)[0])  # type: ignore[index]  # it has one, or it were not in `own`
+        lines += _lines(_as_partition(promised, model, name), _as_partition(found, name, name))
+    return sorted(lines, key=lambda line: line[2:])
+
+
+def _lines(promised: frozenset[Fact], found: frozenset[Fact]) -> list[str]:
     missing = [f"- {fact.kind} {fact.of} {fact.name} {fact.definition}".rstrip() for fact in promised - found]
     extra = [f"+ {fact.kind} {fact.of} {fact.name} {fact.definition}".rstrip() for fact in found - promised]
-    return sorted(missing + extra, key=lambda line: line[2:])
+    return missing + extra
+
+
+def _is_graph(fact: Fact) -> bool:
+    return fact.kind == "index" and fact.name == f"{fact.of}_hnsw" and " USING hnsw " in fact.definition
+
+
+def _as_partition(facts: frozenset[Fact], table: str, name: str) -> frozenset[Fact]:
+    """The facts of `table` as those of a partition called `name`. PostgreSQL names the indexes and constraints of a
+    partition as it likes, so only their definitions count, and that the rows are one tenant's is its own affair."""
+    seen = set()
+    for fact in facts:
+        if fact.of != table or (
+            fact.kind == "constraint" and fact.definition.startswith("CHECKtenant_id=")
+        ):
+            continue
+        if fact.kind == "index":
+            unique, _, rest = fact.definition.partition(" USING ")
+            seen.add(Fact(fact.kind, name, "", f"{'unique ' * ('UNIQUE' in unique)}{rest}"))
+        else:
+            named = "" if fact.kind == "constraint" else fact.name
+            seen.add(Fact(fact.kind, name, named, fact.definition))
+    return frozenset(seen)
 
 
 def digest(standing: frozenset[Fact]) -> str:
-    """SHA-256 over every fact: two schemas with the same digest are guarded alike."""
-    return hashlib.sha256("\n".join(sorted("|".join(fact) for fact in standing)).encode()).hexdigest()
+    """SHA-256 over every fact that migrations promise: two schemas with the same digest are guarded alike."""
+    promised = [fact for fact in standing if not _is_graph(fact) and tenant_of(fact.of) is None]
+    return hashlib.sha256("\n".join(sorted("|".join(fact) for fact in promised)).encode()).hexdigest()
+
+
+def _plain(fact: Fact) -> Fact:
+    """A CHECK as it reads before and after a dump: PostgreSQL then writes the same one with its casts elsewhere."""
+    if fact.kind == "constraint" and fact.definition.startswith("CHECK"):
+        return fact._replace(definition=CASTS.sub("", fact.definition))
+    return fact

@@ -27,7 +27,6 @@ NOT_READ_YET: Final = frozenset(
     {
         "COHERE_API_KEY",
         "EMAIL_URL",
-        "HNSW_MIN_CHUNKS",
         "LIVEKIT_API_KEY",
         "LIVEKIT_API_SECRET",
         "LIVEKIT_URL",

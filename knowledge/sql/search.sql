@@ -1,6 +1,8 @@
 -- Hybrid search over the acting tenant's chunks, in one statement: BM25 over the keyword index and cosine over the
 -- vectors, the best of each scaled to 0..1 (min-max) and added with weights. Row-level security chooses the
--- tenant; every index used here starts with tenant_id and is entered by equality, which is leakproof.
+-- tenant; every index used here starts with tenant_id and is entered by equality, which is leakproof, or belongs to a
+-- table of that tenant alone. The tenant's id is also written out where chunk_embeddings is read: the planner then looks
+-- at the tenant's own partition only, however many there are, and the policy becomes a check made once.
 --
 -- BM25 is Robertson's with k1 = 1.2 and b = 0.5 (chunks are of one size, so length says little) and Lucene's inverse
 -- document frequency ln(1 + (N - n + 0.5) / (n + 0.5)), which is never negative. N, n and the mean length are the
@@ -10,6 +12,7 @@ WITH meaning AS MATERIALIZED (
 ), totals AS MATERIALIZED (
     -- The question's language counts only if the tenant has documents in it; else that of most of its documents.
     SELECT chunks, words::float8 / greatest(chunks, 1) AS mean_length, stemmers,
+           coalesce((SELECT kind FROM knowledge_vector_indexes), 'codes') AS vector_index,
            CASE WHEN jsonb_exists(stemmers, %(stemmer)s) THEN %(stemmer)s
                 ELSE (SELECT key FROM jsonb_each_text(stemmers) ORDER BY value::int DESC, key LIMIT 1) END AS stemmer
     FROM knowledge_totals
@@ -60,18 +63,39 @@ WITH meaning AS MATERIALIZED (
           WHERE %(everything)s OR number IN (SELECT number FROM allowed)
           ORDER BY bm25 DESC, number LIMIT %(pool)s) AS best,
          LATERAL (SELECT c.id FROM knowledge_chunks c WHERE c.number = best.number OFFSET 0) AS chunk
-), near AS MATERIALIZED (
+), graph_asked AS MATERIALIZED (
+    -- A large tenant has an HNSW graph. The more chunks, the more of it is walked (ef_search; measured: docs/knowledge.md).
+    -- Not asked where the filter leaves less than a quarter: nearly all that the walk finds would be thrown away.
+    SELECT set_config('hnsw.ef_search', least(greatest(chunks / 125, 100), 800)::text, true) IS NOT NULL
+           AND set_config('hnsw.iterative_scan', 'strict_order', true) IS NOT NULL AS yes
+    FROM totals
+    WHERE vector_index = 'hnsw' AND (%(everything)s OR (SELECT count(*) FROM allowed) >= chunks / 4)
+), graph AS MATERIALIZED (
+    SELECT node.chunk_id
+    FROM chunk_embeddings node
+    WHERE (SELECT yes FROM graph_asked) AND node.tenant_id = %(tenant)s AND node.embedding_model = %(model)s
+      -- In a sub-SELECT, so that the filter stays a filter: as a join it would cost the walk its order.
+      AND ((SELECT %(everything)s) OR node.chunk_id IN (SELECT id FROM allowed))
+    ORDER BY node.embedding <=> (SELECT vector FROM meaning)
+    LIMIT %(pool)s
+), codes AS MATERIALIZED (
+    -- Everybody else's one-bit codes are scanned; also a large tenant's where the graph did not fill the pool.
     SELECT code.chunk_id
     FROM chunk_embeddings code
-    WHERE code.embedding_model = %(model)s AND (%(everything)s OR code.chunk_id IN (SELECT id FROM allowed))
+    WHERE (SELECT count(*) FROM graph)
+          < (SELECT least(%(pool)s, CASE WHEN %(everything)s THEN chunks ELSE (SELECT count(*) FROM allowed) END) FROM totals)
+      AND code.tenant_id = %(tenant)s AND code.embedding_model = %(model)s
+      AND (%(everything)s OR code.chunk_id IN (SELECT id FROM allowed))
     ORDER BY code.bits <~> (SELECT binary_quantize(vector)::bit(1024) FROM meaning)
     -- Enough that the ten nearest are among them for questions off the tenant's topics too (measured: recall .99).
     LIMIT (SELECT least(greatest(400, chunks / 5), 1600) FROM totals)
+), near AS MATERIALIZED (
+    SELECT chunk_id FROM graph UNION SELECT chunk_id FROM codes
 ), by_meaning AS (
     SELECT near.chunk_id AS id, 1 - exact.distance AS cosine
     FROM near,
          LATERAL (SELECT e.embedding <=> (SELECT vector FROM meaning) AS distance
-                  FROM chunk_embeddings e WHERE e.chunk_id = near.chunk_id OFFSET 0) AS exact
+                  FROM chunk_embeddings e WHERE e.tenant_id = %(tenant)s AND e.chunk_id = near.chunk_id OFFSET 0) AS exact
     WHERE exact.distance < 0.99 -- at a cosine of nothing, half precision decides the sign
     ORDER BY exact.distance, near.chunk_id
     LIMIT %(pool)s
