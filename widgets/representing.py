@@ -242,3 +242,24 @@ class FeedbackFields(serializers.Serializer[Any]):
     comment = Text(allow_blank=True)
     created_at = Time()
     updated_at = Time()
+
+
+@extend_schema_field({"type": "integer", "enum": [1, -1]})
+class Rating(Integer):
+    """1 or -1."""
+
+    default_error_messages = {"invalid": "Must be 1 or -1."}
+
+    def to_internal_value(self, data: Any) -> int:
+        value = super().to_internal_value(data)
+        if value not in (1, -1):
+            self.fail("invalid")
+        return value
+
+
+class NewFeedbackFields(StrictSerializer):
+    """A visitor's opinion of an answer."""
+
+    message = Id()
+    rating = Rating(help_text="1: helpful, -1: not.")
+    comment = Text(max_length=2_000, allow_blank=True, required=False)

@@ -16,6 +16,7 @@ import knowledge.api
 import meetings.api
 import tenants.api
 import widgets.api
+import widgets.feedback.api
 import widgets.headless.api
 import widgets.inbox.api
 from config.reference import Reference
@@ -37,6 +38,7 @@ doors = [
     *knowledge.api.urlpatterns,
     *widgets.headless.api.urlpatterns,
     *widgets.inbox.api.urlpatterns,
+    *widgets.feedback.api.urlpatterns,
     *widgets.api.urlpatterns,
     *meetings.api.urlpatterns,
     *billing.api.urlpatterns,

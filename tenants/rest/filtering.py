@@ -34,7 +34,7 @@ class Filter:
     read: Callable[[str], Any]
     description: str
     type: Any = str
-    choices: Sequence[str] | None = None
+    choices: Sequence[str | int] | None = None
 
 
 def identified(name: str, description: str, *, lookup: str | None = None) -> Filter:

@@ -118,6 +118,7 @@ class TestPrices:
         assert wrong_fields(as_acme("POST", "prices/", {**PRICE, **change})) == fields
 
 
+@pytest.mark.django_db(transaction=True)
 def test_usage_counts_ones_own_and_no_more(as_acme, acme, bolt, redis):
     for tenant, times in ((acme, 1), (bolt, 3)):
         with acting_as(tenant):
