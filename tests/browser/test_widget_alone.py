@@ -54,7 +54,7 @@ def test_a_conversation_reads_well_and_breaks_no_rule_of_axe(visit: OpenPage, th
     expect(page.get_by_role("link", name="Getting Started Guide")).to_have_attribute(
         "rel", "noopener noreferrer nofollow"
     )
-    page.get_by_role("button", name="Source 2").click()
+    page.get_by_role("button", name="Show quote from Plans").click()
     expect(page.locator("frontdesk-widget .quote").nth(1)).to_be_visible()
     shot(page, f"{theme}-answer")
     ask(page, "abstain")

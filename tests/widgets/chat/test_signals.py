@@ -125,6 +125,7 @@ class TestFeedback:
 
     async def test_a_flood_is_slowed(self, widget, monkeypatch):
         monkeypatch.setattr(limits, "DEEDS_AT_ONCE", 2)
+        monkeypatch.setattr(limits, "DEEDS_PER_S", 0.01)
         visitor, answer = await asked(widget)
         for _ in range(3):
             await visitor.send(type="feedback", message_id=answer, rating=1)

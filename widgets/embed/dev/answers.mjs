@@ -26,6 +26,10 @@ export const ANSWERS = {
   abstain: { text: "I could not find anything about that in the documentation I have.", citations: [], event: "abstained" },
   emoji: { text: "👋🏽 Grüße! 🇩🇪 Das kostet 5 € – 𝒻𝒶𝓃𝒸𝓎 👨‍👩‍👧‍👦 text, zum Schluss noch ein 🎉.", citations: [GUIDE] },
   arabic: { text: "يمكنك البدء خلال **خمس دقائق** تقريبًا:\n\n1. أنشئ مشروعًا.\n2. انسخ الشيفرة `<script>` إلى موقعك.", citations: [GUIDE] },
+  code: {
+    text: "Paste this:\n\n```js\nimport { connect } from \"acme\";\n\nconst cloud = await connect({ region: \"eu-1\", token: process.env.ACME_TOKEN });\nawait cloud.deploy(\"./site\");\n```\n\nThen run `npm start`. [1]\n\n1. First\n   - nested\n   - again\n2. Second",
+    citations: [GUIDE],
+  },
   long: { text: Array.from({ length: 30 }, (_, i) => `Paragraph ${i + 1}. ${"The quick brown fox jumps over the lazy dog. ".repeat(3)}`).join("\n\n"), citations: [GUIDE] },
   interrupted: { text: "This answer begins well but then", citations: [], status: "interrupted" },
 };

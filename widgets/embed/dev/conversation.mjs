@@ -11,6 +11,9 @@ export class Conversation {
     this.session = null;
     this.messages = [];
     this.running = null;
+    this.status = "ai";
+    this.agent = null;
+    this.readSeq = 0;
     this.sockets = new Set();
   }
 
@@ -18,8 +21,9 @@ export class Conversation {
     return this.messages.length;
   }
 
+  /** The open session, or null. */
   described() {
-    return this.session && { id: this.session, status: "ai", last_seq: this.last() };
+    return this.session && this.status !== "ended" ? { id: this.session, status: this.status, last_seq: this.last() } : null;
   }
 
   join(socket) {
@@ -47,6 +51,20 @@ export class Conversation {
     return message;
   }
 
+  /** Who answers now, with the message that says so. */
+  change(status, event, agent = null) {
+    this.status = status;
+    this.agent = agent;
+    this.broadcast({ type: "message", message: this.commit({ role: "system", content: "", event, author: agent }) });
+    this.broadcast({ type: "status", status, ...(agent ? { agent } : {}) });
+  }
+
+  rate(socket, { message_id, rating, comment }) {
+    const rated = this.messages.find((m) => m.id === message_id && m.role === "assistant");
+    if (!rated) return this.send(socket, { type: "error", code: "not_found", detail: "no such answer", id: message_id });
+    rated.metadata = { ...rated.metadata, feedback: { rating, comment: comment ?? "" } };
+  }
+
   receive(socket, data) {
     let frame;
     try {
@@ -56,11 +74,15 @@ export class Conversation {
     }
     this.chaos.received.push(frame);
     switch (frame.type) {
+      case "typing": return this.broadcast({ type: "typing", who: "visitor" }, socket);
+      case "read": return void (this.readSeq = Math.max(this.readSeq, frame.seq));
+      case "handoff": return this.status === "ai" && this.change("waiting", "waiting");
+      case "end": return this.change("ended", "ended");
       case "ping": return this.send(socket, { type: "pong" });
       case "resume": return this.resume(socket, frame.after);
       case "stop": return this.running && (this.running.stopped = true);
-      case "message": return this.question(socket, frame);
-      case "feedback": return undefined;
+      case "message": return void this.question(socket, frame);
+      case "feedback": return this.rate(socket, frame);
       default: return this.send(socket, { type: "error", code: "bad_frame", detail: `unknown type ${frame.type}` });
     }
   }
@@ -73,6 +95,7 @@ export class Conversation {
   }
 
   question(socket, { id, content }) {
+    if (this.status === "ended") Object.assign(this, { session: null, messages: [], status: "ai", readSeq: 0 });
     const known = this.messages.find((m) => m.client_id === id);
     const refusal = this.chaos.refuse.shift();
     if (points(content).length > 8000) return this.send(socket, { type: "error", code: "too_long", detail: "8,000 at most", id });
@@ -86,7 +109,7 @@ export class Conversation {
     if (known) return undefined;
     this.broadcast({ type: "message", message }, socket);
     if (refusal) return this.send(socket, { type: "error", ...refusal.frame });
-    return void this.answer(content);
+    return this.status === "ai" ? this.answer(content) : undefined;
   }
 
   /** Streams to whoever is connected; goes on when nobody is. */

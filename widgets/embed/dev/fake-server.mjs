@@ -1,17 +1,19 @@
 // A Frontdesk of one process and no database, for work on the widget: `npm run dev`, or --port N.
 // POST /control {"cut": true, "refuse": [{before, frame}], "losingAck": true, "boot": {status, code, times}, "say": "…",
-// "author": {…}, "pace": ms} makes trouble; GET /control tells what was asked for and received.
+// "author": {…}, "pace": ms, "blocked": true (no sockets), "change": [status, event, agent], "typing": "…", "seed": n
+// (messages of a session for the next visitor)} makes trouble; it tells what was asked for and received.
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
+import { answerTo } from "./answers.mjs";
 import { Conversation } from "./conversation.mjs";
 
 const file = (name) => readFileSync(new URL(name, import.meta.url));
 const port = Number(process.argv[process.argv.indexOf("--port") + 1] || 4400);
 const visitors = new Map();
 const tickets = new Map();
-const chaos = { refuse: [], received: [], requests: [], losingAck: false, boot: null, pace: 18 };
+const chaos = { refuse: [], received: [], requests: [], losingAck: false, boot: null, pace: 18, blocked: false, seed: 0 };
 
 const SETTINGS = {
   greeting: "Hi! How can I help you today?",
@@ -20,7 +22,7 @@ const SETTINGS = {
 };
 const CSP = "default-src 'none'; script-src 'self'; connect-src 'self' ws://127.0.0.1:* ws://localhost:*; style-src 'self'; "
   + "img-src 'self'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types frontdesk";
-const CORS = { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "content-type", "Access-Control-Expose-Headers": "Retry-After" };
+const CORS = { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "content-type, authorization", "Access-Control-Expose-Headers": "Retry-After" };
 
 /** JSON that is safe as an expression inside a script. */
 export const scriptJson = (value) => JSON.stringify(value).replace(/[<\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
@@ -30,8 +32,8 @@ function loader(query) {
   const look = {
     key: "pk_demo", active: query.get("active") !== "0", name: "Acme Support", primaryColor: query.get("color") ?? "#4f46e5",
     position: query.get("position") ?? "bottom-right", launcherLabel: query.get("label") ?? "Ask us", theme: query.get("theme") ?? "auto",
-    locale: query.get("locale"), panelUrl: `/widget/v1/panel.${createHash("sha256").update(panel).digest("hex").slice(0, 16)}.js`,
-    bootUrl: "/widget/v1/boot", features: (query.get("features") ?? "feedback").split(","),
+    secondaryColor: query.get("secondary") ?? "#1e293b", locale: query.get("locale"), greeting: SETTINGS.greeting, panelUrl: `/widget/v1/panel.${createHash("sha256").update(panel).digest("hex").slice(0, 16)}.js`,
+    bootUrl: "/widget/v1/boot",
   };
   return file("../dist/loader.js").toString().replace('"__FRONTDESK_LOOK__"', () => scriptJson(look));
 }
@@ -42,21 +44,62 @@ function boot(body, host) {
     return [trouble.status, { code: trouble.code }, { "Content-Type": "application/problem+json", ...(trouble.headers ?? {}) }];
   }
   const token = visitors.has(body.visitor_token) ? body.visitor_token : randomUUID();
-  if (!visitors.has(token)) visitors.set(token, new Conversation(chaos));
+  if (!visitors.has(token)) visitors.set(token, seeded(new Conversation(chaos)));
   const ticket = randomUUID();
   tickets.set(ticket, token);
   const talk = visitors.get(token);
   return [200, {
-    visitor_token: token, socket_url: `ws://${host}/ws/v1/chat?ticket=${ticket}`, session: talk.described(),
-    widget: { name: "Acme Support", settings: SETTINGS, personality: { name: "Ada" } }, messages: talk.messages.slice(-50),
+    visitor_token: token, socket_url: `ws://${host}/ws/v1/chat?ticket=${ticket}`, session: talk.described(), read_seq: talk.readSeq,
+    widget: { name: "Acme Support", settings: SETTINGS, personality: { name: "Ada" } }, messages: talk.described() ? talk.messages.slice(-50) : [],
   }];
 }
 
+/** With questions and answers of the days before, where that was asked for. */
+function seeded(talk) {
+  const kinds = ["hello", "rich", "code", "abstain"];
+  for (let n = 0; n < chaos.seed; n++) {
+    const timestamp = new Date(Date.now() - (chaos.seed - n) * 3_600_000).toISOString();
+    const { text, ...fields } = answerTo(kinds[(n >> 1) % kinds.length]);
+    talk.commit(n % 2 ? { role: "assistant", content: text, timestamp, ...fields }
+      : { role: "user", content: `Question number ${n / 2 + 1}`, client_id: randomUUID(), timestamp });
+  }
+  talk.readSeq = chaos.seed;
+  return talk;
+}
+
+/** The visitor's conversation as one request sees it: frames as server-sent events, or one poll. */
+async function overHttp(request, response, url) {
+  const talk = visitors.get((request.headers.authorization ?? "").replace("Bearer ", ""));
+  if (!talk) return response.writeHead(401, CORS).end("{}");
+  if (request.method === "GET") {
+    const after = Number(url.searchParams.get("after"));
+    const partial = talk.running && { message_id: talk.running.id, text: talk.running.text };
+    response.writeHead(200, { "Content-Type": "application/json", ...CORS });
+    return response.end(JSON.stringify({
+      type: "history", messages: talk.described() ? talk.messages.filter((m) => m.seq > after) : [], complete: true,
+      ...(partial ? { partial } : {}), session: talk.described(),
+    }));
+  }
+  const frame = await read(request);
+  response.writeHead(200, { "Content-Type": "text/event-stream", ...CORS });
+  let last = null;
+  const stream = { readyState: 1, send: (text) => { last = JSON.parse(text); response.write(`data: ${text}\n\n`); }, terminate: () => response.destroy() };
+  talk.sockets.add(stream);
+  request.socket.on("close", () => { stream.readyState = 3; talk.sockets.delete(stream); });
+  talk.receive(stream, JSON.stringify({ type: "message", ...frame }));
+  const isDone = () => (frame.type ?? "message") !== "message" || last?.type === "error" || last?.message?.role === "assistant" || talk.status !== "ai";
+  while (stream.readyState === 1 && !isDone()) await new Promise((done) => setTimeout(done, 20));
+  talk.sockets.delete(stream);
+  return response.end();
+}
+
 function control(body) {
-  for (const key of ["refuse", "losingAck", "boot", "pace"]) if (key in body) chaos[key] = body[key];
+  for (const key of ["refuse", "losingAck", "boot", "pace", "blocked", "seed"]) if (key in body) chaos[key] = body[key];
   for (const talk of visitors.values()) {
     if (body.cut) for (const socket of talk.sockets) socket.terminate();
     if (body.close) for (const socket of talk.sockets) socket.close(body.close);
+    if (body.change && talk.session) talk.change(...body.change);
+    if (body.typing) talk.broadcast({ type: "typing", who: body.typing });
     if (body.say) talk.broadcast({ type: "message", message: talk.commit({ role: "assistant", content: body.say, author: body.author ?? null }) });
   }
   return [200, { received: chaos.received, requests: chaos.requests, sessions: [...visitors.values()].map((v) => v.messages) }];
@@ -80,6 +123,7 @@ const server = createServer(async (request, response) => {
   if (url.pathname === "/widget/v1.js") return answer(200, loader(url.searchParams), js);
   if (url.pathname.startsWith("/widget/v1/panel.")) return answer(200, file("../dist/panel.js"), js);
   if (url.pathname === "/widget/v1/boot") return answer(...boot(await read(request), request.headers.host));
+  if (url.pathname === "/widget/v1/messages") return void overHttp(request, response, url);
   if (url.pathname === "/control") return answer(...control(await read(request)));
   if (url.pathname === "/page.css" || url.pathname === "/page.js") {
     return answer(200, file(`.${url.pathname}`), url.pathname.endsWith("css") ? { "Content-Type": "text/css" } : js);
@@ -93,6 +137,7 @@ const server = createServer(async (request, response) => {
 
 const sockets = new WebSocketServer({ noServer: true });
 server.on("upgrade", (request, socket, head) => {
+  if (chaos.blocked) return socket.destroy();
   const ticket = new URL(request.url, "http://fake").searchParams.get("ticket");
   const token = tickets.get(ticket);
   tickets.delete(ticket);

@@ -9,8 +9,9 @@ export interface Look {
   active: boolean;
   /** The widget's name, the title of the panel until boot names it. */
   name?: string;
-  /** CSS hex colour, #rgb or #rrggbb. */
+  /** CSS hex colours, #rgb or #rrggbb: launcher, own messages and buttons; the panel's header. */
   primaryColor?: string;
+  secondaryColor?: string;
   position?: "bottom-right" | "bottom-left";
   /** Text on the launcher; empty: the round button only. */
   launcherLabel?: string;
@@ -21,8 +22,7 @@ export interface Look {
   /** URLs, absolute or relative to the script's own. */
   panelUrl: string;
   bootUrl: string;
-  /** What of the optional parts this server speaks. */
-  features?: ("feedback" | "handoff")[];
 }
 
 export const DEFAULT_COLOR = "#4f46e5";
+export const DEFAULT_SECONDARY = "#1e293b";

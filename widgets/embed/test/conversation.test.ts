@@ -19,7 +19,7 @@ export function message(seq: number, fields: Partial<MessageObject> = {}): Messa
 const session = (last_seq: number, id = "s1") => ({ id, status: "ai" as const, last_seq });
 
 function bootOf(messages: MessageObject[], has: ReturnType<typeof session> | null): BootResponse {
-  return { visitor_token: "t", socket_url: "wss://x", session: has, widget: { name: "W", settings: {}, personality: null }, messages };
+  return { visitor_token: "t", socket_url: "wss://x", session: has, read_seq: 0, widget: { name: "W", settings: {}, personality: null }, messages };
 }
 
 class Run {

@@ -88,7 +88,7 @@ function storm(seed: number): void {
   const reconnect = (): void => {
     outgoing = [];
     happen({ type: "link", state: "connecting" });
-    happen({ type: "booted", boot: { visitor_token: "t", socket_url: "", session: server.describe(), messages: server.messages.slice(-50),
+    happen({ type: "booted", boot: { visitor_token: "t", socket_url: "", read_seq: 0, session: server.describe(), messages: server.messages.slice(-50),
       widget: { name: "w", settings: {}, personality: null } } });
     // The server goes on between boot and connect.
     if (random() < 0.5) for (let i = 0; i < 20; i++) server.work();

@@ -24,11 +24,13 @@ class World {
   sockets: FakeSocket[] = [];
   states: [LinkState, string | undefined][] = [];
   booted = 0;
+  blocked = { at: -Infinity };
+  overHttp: boolean[] = [];
   answer: () => BootResponse = () => ({}) as BootResponse;
   private timers: { at: number; act: () => void }[] = [];
   readonly link = new Link({
     boot: async () => { this.boots++; return this.answer(); },
-    open: () => { const s = new FakeSocket(); this.sockets.push(s); return s as unknown as Socket; },
+    open: (_, overHttp) => { this.overHttp.push(overHttp); const s = new FakeSocket(); this.sockets.push(s); return s as unknown as Socket; },
     after: (ms, act) => {
       const timer = { at: this.clock + ms, act };
       this.timers.push(timer);
@@ -37,6 +39,7 @@ class World {
     now: () => this.clock,
     random: () => 1,
     isOnline: () => this.online,
+    blocked: this.blocked,
   }, {
     booted: () => { this.booted++; },
     frame: () => {},

@@ -6,7 +6,7 @@ import { de } from "../src/panel/strings/de.ts";
 import { en } from "../src/panel/strings/en.ts";
 import { fill, languageFor } from "../src/panel/strings/language.ts";
 import { dayName } from "../src/panel/view/dates.ts";
-import { tokenStore } from "../src/panel/storage.ts";
+import { storageName, storeOf } from "../src/panel/storage.ts";
 
 function recorder(): { calls: Calls; log: unknown[][] } {
   const log: unknown[][] = [];
@@ -87,9 +87,9 @@ test("days are named as people name them", () => {
 test("the token outlives blocked storage for as long as the page does", () => {
   const kept = new Map<string, string>();
   const storage = { getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => void kept.set(k, v) } as unknown as Storage;
-  tokenStore("pk_1", () => storage).write("t");
+  storeOf(storageName("pk_1"), () => storage).write("t");
   assert.deepEqual([...kept], [["frontdesk:pk_1", "t"]]);
-  const blocked = tokenStore("pk_1", () => { throw new Error("SecurityError"); });
+  const blocked = storeOf(storageName("pk_1"), () => { throw new Error("SecurityError"); });
   blocked.write("u");
   assert.equal(blocked.read(), "u");
 });

@@ -3,6 +3,7 @@ import type { Look } from "../look.ts";
 import type { EventName, MountPanel, Panel } from "../seam.ts";
 import { Events, publish, type Calls } from "./api.ts";
 import { createLauncher, type Launcher } from "./launcher.ts";
+import { failedToLoad } from "./words.ts";
 import { panelLoader } from "./panel-script.ts";
 
 function start(look: Look, script: HTMLScriptElement | null): void {
@@ -42,7 +43,7 @@ function start(look: Look, script: HTMLScriptElement | null): void {
           act(mounted(mount, shown));
         },
         (error: Error) => {
-          shown.showFailure("Chat did not load. Try again");
+          shown.showFailure(failedToLoad(look.locale));
           events.emit("error", { code: "panel_unavailable", detail: error.message });
         },
       );
@@ -58,6 +59,8 @@ function start(look: Look, script: HTMLScriptElement | null): void {
     }
     button.addEventListener("click", calls.toggle);
     document.body.append(shown.host);
+    const unread = unreadBefore(look.key);
+    if (unread) shown.showUnread(parseInt(unread, 10), unread);
     return shown;
   }
 
@@ -83,6 +86,15 @@ function start(look: Look, script: HTMLScriptElement | null): void {
     if (run === 0) launcher ??= show();
     events.emit("ready");
   });
+}
+
+/** What the panel left there when messages came and nobody looked: "2 unread", in the visitor's language. */
+function unreadBefore(key: string): string | null {
+  try {
+    return localStorage.getItem(`frontdesk:${key}:unread`);
+  } catch {
+    return null;
+  }
 }
 
 function whenBody(act: () => void): void {

@@ -3,33 +3,38 @@ import type { EventName } from "../seam.ts";
 import { EMPTY, isAnswering, type Conversation, type Effect, type Happening, type Problem } from "./conversation/state.ts";
 import { reduce } from "./conversation/reduce.ts";
 import { boot } from "./link/boot.ts";
+import { HttpSocket } from "./link/http-socket.ts";
 import { Link, type Ports } from "./link/link.ts";
-import { tokenStore, type TokenStore } from "./storage.ts";
+import { storageName, storeOf, type Store } from "./storage.ts";
 import type { MessageObject } from "../protocol.ts";
 
 export interface ChatEvents {
   changed(state: Conversation): void;
   arrived(message: MessageObject, live: boolean): void;
   failed(problem: Problem): void;
+  unread(count: number): void;
   emit(event: EventName, detail: unknown): void;
 }
 
 /** Nothing of an answer for this long: none will come. Longer than any model is waited for by the server. */
 const GIVE_UP_MS = 90_000;
 const TYPING_MS = 6_000;
+/** A sign of life while writing is sent no more often than this. */
+const TYPING_EVERY_MS = 2_500;
 
 export class Chat {
   state: Conversation = EMPTY;
   private readonly link: Link;
-  private readonly store: TokenStore;
+  private readonly store: Store;
   private identity: string | null = null;
   /** The token of a visitor with an identity: never stored, so that the next person here does not get it. */
   private verifiedToken: string | null = null;
+  private typedAt = -Infinity;
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly ending = new AbortController();
 
   constructor(private readonly bootUrl: string, private readonly key: string, private readonly events: ChatEvents) {
-    this.store = tokenStore(key);
+    this.store = storeOf(storageName(key));
     this.link = new Link(this.ports(), {
       booted: (response) => this.happen({ type: "booted", boot: response }),
       frame: (frame) => this.happen({ type: "frame", frame, now: Date.now() }),
@@ -38,8 +43,15 @@ export class Chat {
     const { signal } = this.ending;
     addEventListener("online", () => this.link.wake(), { signal });
     addEventListener("offline", () => this.link.offline(), { signal });
+    const unread = storageName(key, "unread");
+    addEventListener("storage", ({ key: name, newValue }) => {
+      if (name === unread && newValue === null) this.happen({ type: "read_elsewhere" });
+    }, { signal });
     addEventListener("pageshow", () => this.link.wake(), { signal });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.link.wake(); }, { signal });
+    document.addEventListener("visibilitychange", () => {
+      this.happen({ type: "page_seen", visible: !document.hidden });
+      if (!document.hidden) this.link.wake();
+    }, { signal });
   }
 
   prewarm(): void {
@@ -62,7 +74,8 @@ export class Chat {
     this.identity = token;
     this.verifiedToken = null;
     this.link.stop();
-    this.state = { ...EMPTY, isOpen, name, personality, settings };
+    if (this.state.unread) this.events.unread(0);
+    this.state = { ...EMPTY, isOpen, isVisible: !document.hidden, name, personality, settings };
     this.events.changed(this.state);
     if (link !== "idle") this.link.start();
   }
@@ -70,6 +83,15 @@ export class Chat {
   send(text: string): void {
     const content = text.trim();
     if (content) this.happen({ type: "composed", id: crypto.randomUUID(), content, createdAt: new Date().toISOString() });
+  }
+
+  /** The visitor is writing, which only a person cares to see. */
+  typing(): void {
+    const status = this.state.session?.status;
+    const now = Date.now();
+    if ((status !== "waiting" && status !== "human") || now - this.typedAt < TYPING_EVERY_MS) return;
+    this.typedAt = now;
+    this.link.send({ type: "typing" });
   }
 
   end(): void {
@@ -84,7 +106,7 @@ export class Chat {
     this.state = state;
     effects.forEach((effect) => this.apply(effect));
     this.watch(before, state);
-    if (before.unread !== state.unread) this.events.emit("unread", { count: state.unread });
+    if (before.unread !== state.unread) this.events.unread(state.unread);
     if (before !== state) this.events.changed(this.state);
   }
 
@@ -104,7 +126,7 @@ export class Chat {
       if (isAnswering(state) && state.ready) this.later("answer", GIVE_UP_MS, { type: "gave_up_waiting" });
       else this.cancel("answer");
     }
-    if (state.typing) this.later("typing", TYPING_MS, { type: "typing_ended" });
+    if (state.typing !== null) this.later("typing", TYPING_MS, { type: "typing_ended" });
     else this.cancel("typing");
   }
 
@@ -124,6 +146,7 @@ export class Chat {
   }
 
   private ports(): Ports {
+    const blocked = storeOf(storageName(this.key, "blocked"), () => sessionStorage);
     return {
       boot: async () => {
         const identity = this.identity;
@@ -135,7 +158,8 @@ export class Chat {
         }
         return response;
       },
-      open: (url) => new WebSocket(url),
+      open: ({ socket_url: url, visitor_token: token }, overHttp) =>
+        overHttp ? new HttpSocket(this.bootUrl.replace(/boot$/, "messages"), token) : new WebSocket(url),
       after(ms, act) {
         const timer = setTimeout(act, ms);
         return () => clearTimeout(timer);
@@ -143,6 +167,10 @@ export class Chat {
       now: () => Date.now(),
       random: () => Math.random(),
       isOnline: () => navigator.onLine,
+      blocked: {
+        get at() { return Number(blocked.read() ?? -Infinity); },
+        set at(when) { blocked.write(String(when)); },
+      },
     };
   }
 }

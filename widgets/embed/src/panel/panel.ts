@@ -2,10 +2,13 @@
 import { PANEL_SLOT, type MountPanel, type Panel, type PanelHost } from "../seam.ts";
 import type { MessageObject } from "../protocol.ts";
 import { Chat } from "./chat.ts";
-import type { Conversation, Problem } from "./conversation/state.ts";
+import { isAnswering, type Conversation, type Problem } from "./conversation/state.ts";
 import { plainText } from "./markdown/plain.ts";
 import { fill, languageFor } from "./strings/language.ts";
+import { storageName, storeOf } from "./storage.ts";
 import { Announcer } from "./view/announcer.ts";
+import { QuoteCard } from "./view/quote-card.ts";
+import { titleBadge } from "./view/title-badge.ts";
 import type { Actions } from "./view/ui.ts";
 import { PanelView } from "./view/view.ts";
 
@@ -14,16 +17,31 @@ function mount(host: PanelHost): Panel {
   const language = languageFor([look.locale, document.documentElement.lang, navigator.language]);
   const { strings } = language;
   const announcer = new Announcer();
+  const unread = storeOf(storageName(look.key, "unread"));
+  const showInTitle = titleBadge();
+  let isBusy = false;
   const chat = new Chat(host.bootUrl, look.key, {
     changed(state: Conversation) {
       view.update(state);
-      host.showUnread(state.unread, fill(strings.unread, { n: state.unread }));
+      const busy = isAnswering(state);
+      if (busy && !isBusy && state.isOpen) announcer.say(strings.answering);
+      isBusy = busy;
+    },
+    unread(count: number) {
+      const described = fill(strings.unread, { n: count });
+      host.showUnread(count, described);
+      showInTitle(count);
+      // The loader shows it on the next page, before it has asked anything.
+      unread.write(count ? described : null);
+      host.emit("unread", { count });
     },
     arrived(message: MessageObject, live: boolean) {
       host.emit("message", { id: message.id, role: message.role, content: message.content, session: message.session });
-      if (!live || message.role === "user" || !chat.state.isOpen) return;
+      if (!live || message.role === "user") return;
+      if (!chat.state.isOpen) return announcer.say(fill(strings.unread, { n: chat.state.unread || 1 }));
       const who = message.role === "system" ? "" : `${message.author?.name ?? strings.assistant}: `;
-      announcer.say(who + plainText(message.content));
+      const said = plainText(message.content);
+      if (said) announcer.say(who + said);
     },
     failed(problem: Problem) {
       host.emit("error", { code: problem.code, detail: problem.detail });
@@ -36,15 +54,30 @@ function mount(host: PanelHost): Panel {
     retry: (id) => chat.happen({ type: "retried", id }),
     discard: (id) => chat.happen({ type: "discarded", id }),
     stop: () => chat.happen({ type: "stopped" }),
-    rate: (messageId, rating) => chat.happen({ type: "rated", messageId, rating }),
-    askForPerson: () => chat.happen({ type: "asked_for_person" }),
+    typing: () => chat.typing(),
+    rate: (messageId, rating, comment) => chat.happen({ type: "rated", messageId, rating, ...(comment ? { comment } : {}) }),
+    askForPerson: () => {
+      chat.happen({ type: "asked_for_person" });
+      view.focus();
+    },
+    end: () => chat.happen({ type: "ended" }),
+    renew: () => {
+      chat.happen({ type: "renewed" });
+      view.focus();
+    },
     close: () => show(false),
     announce: (text) => announcer.say(text),
   };
-  const view = new PanelView({ language, features: new Set(look.features), actions }, announcer, {
-    root: host.root, launcher: host.launcher, name: look.name ?? "", theme: look.theme ?? "auto", primaryColor: look.primaryColor,
+  const view = new PanelView({ language, quotes: new QuoteCard(), actions }, announcer, {
+    root: host.root, launcher: host.launcher, name: look.name ?? "", theme: look.theme ?? "auto",
+    primaryColor: look.primaryColor, secondaryColor: look.secondaryColor,
   });
-  if (look.greeting) chat.state = { ...chat.state, settings: { greeting: look.greeting } };
+  chat.state = {
+    ...chat.state,
+    settings: look.greeting ? { greeting: look.greeting } : {},
+    unread: parseInt(unread.read() ?? "", 10) || 0,
+    isVisible: !document.hidden,
+  };
   view.update(chat.state);
 
   function show(open: boolean): void {
@@ -73,6 +106,7 @@ function mount(host: PanelHost): Panel {
     identify: (token) => chat.identify(token),
     shutdown() {
       chat.end();
+      showInTitle(0);
       view.remove();
       host.showOpen(false);
     },

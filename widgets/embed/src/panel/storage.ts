@@ -1,12 +1,15 @@
-/** The visitor token, kept in the page origin's localStorage or, where that is blocked, in memory. */
+/** What the page origin's localStorage keeps or, where that is blocked, memory: the visitor token, the unread badge. */
 
-export interface TokenStore {
+export interface Store {
   read(): string | null;
-  write(token: string): void;
+  /** Null removes it. */
+  write(value: string | null): void;
 }
 
-export function tokenStore(widgetKey: string, storage: () => Storage = () => localStorage): TokenStore {
-  const name = `frontdesk:${widgetKey}`;
+/** The token's name is the widget's own; others add theirs to it. */
+export const storageName = (widgetKey: string, what = ""): string => `frontdesk:${widgetKey}${what && `:${what}`}`;
+
+export function storeOf(name: string, storage: () => Storage = () => localStorage): Store {
   let memory: string | null = null;
   return {
     /** Read anew each time: another tab may have become the same visitor meanwhile. */
@@ -17,10 +20,11 @@ export function tokenStore(widgetKey: string, storage: () => Storage = () => loc
         return memory;
       }
     },
-    write(token) {
-      memory = token;
+    write(value) {
+      memory = value;
       try {
-        storage().setItem(name, token);
+        if (value === null) storage().removeItem(name);
+        else storage().setItem(name, value);
       } catch {
         // Blocked or full: the visitor keeps the history for as long as the page lives.
       }

@@ -3,6 +3,7 @@ import type { ServerFrame, Session } from "../../frames.ts";
 import type * as p from "../../protocol.ts";
 import { grow, growing, lengthOf } from "../codepoints.ts";
 import { flush, refuse, resendUnacknowledged } from "./outbox.ts";
+import { callPerson, catchUp, unrate } from "./signals.ts";
 import type { Conversation, Effect, Problem, Step } from "./state.ts";
 import { place } from "./timeline.ts";
 
@@ -15,7 +16,7 @@ export function receive(state: Conversation, frame: ServerFrame, now: number): S
     case "message": return message(state, frame.message);
     case "history": return history(state, frame);
     case "status": return status(state, frame);
-    case "typing": return only(frame.who === "visitor" ? state : { ...state, typing: true });
+    case "typing": return only(frame.who === "visitor" ? state : { ...state, typing: frame.who });
     case "error": return failed(state, frame, now);
     case "pong": return only(state);
   }
@@ -35,14 +36,14 @@ function resume(state: Conversation, effects: readonly Effect[] = []): Step {
 /** The state with the session of the given id; another one than before counts from 0 again. */
 function inSession(state: Conversation, id: string): Conversation {
   if (state.session?.id === id) return state;
-  return { ...state, session: { id, status: "ai", last_seq: 0 }, lastSeq: 0, answer: null, awaiting: false, agent: null };
+  return { ...state, session: { id, status: "ai", last_seq: 0 }, lastSeq: 0, readSeq: 0, answer: null, awaiting: false, agent: null };
 }
 
 function ready(state: Conversation, frame: p.ServerReady): Step {
   let next: Conversation = { ...state, link: "online", refusal: null, ready: true, resuming: false, stopping: false };
   if (frame.session) next = { ...inSession(next, frame.session.id), session: frame.session };
-  else if (next.session) next = { ...next, session: null, lastSeq: 0, answer: null, awaiting: false, agent: null };
-  const step = resendUnacknowledged(next);
+  else if (next.session) next = { ...next, session: null, lastSeq: 0, readSeq: 0, answer: null, awaiting: false, agent: null };
+  const step = catchUp(resendUnacknowledged(next));
   return frame.session ? resume(step.state, step.effects) : step;
 }
 
@@ -65,7 +66,7 @@ function acked(state: Conversation, frame: p.ServerAck, now: number): Step {
     awaiting: base.session?.status === "ai" && !answered && base.answer === null,
   };
   const effects: Effect[] = [{ type: "arrived", message: mine, live: true }];
-  return follows ? flush(next, effects) : resume(next, effects);
+  return callPerson(follows ? flush(next, effects) : resume(next, effects));
 }
 
 function started(state: Conversation, frame: p.ServerStart): Step {
@@ -80,7 +81,7 @@ function delta(state: Conversation, frame: p.ServerDelta): Step {
   const known = state.answer?.messageId === frame.message_id ? state.answer : growing();
   const grown = grow(known, frame.offset, frame.text);
   if (!grown) return resume(state);
-  return only({ ...state, answer: { ...grown, messageId: frame.message_id }, awaiting: false, typing: false });
+  return only({ ...state, answer: { ...grown, messageId: frame.message_id }, awaiting: false, typing: null });
 }
 
 function message(before: Conversation, given: p.MessageObject): Step {
@@ -102,8 +103,8 @@ function commit(state: Conversation, given: p.MessageObject, live: boolean): Ste
     answer: state.answer?.messageId === given.id ? null : state.answer,
     awaiting: answers ? false : state.awaiting,
     stopping: answers ? false : state.stopping,
-    typing: answers ? false : state.typing,
-    unread: !known && answers && !state.isOpen ? state.unread + 1 : state.unread,
+    typing: answers ? null : state.typing,
+    unread: !known && answers && given.seq > state.readSeq ? state.unread + 1 : state.unread,
   };
   return { state: next, effects: known ? [] : [{ type: "arrived", message: given, live }] };
 }
@@ -132,7 +133,8 @@ function history(before: Conversation, frame: p.ServerHistory): Step {
 function status(state: Conversation, frame: p.ServerStatus): Step {
   const session: Session | null = state.session && { ...state.session, status: frame.status };
   const awaiting = frame.status === "ai" && state.awaiting;
-  return flush({ ...state, session, awaiting, agent: frame.agent ?? (frame.status === "human" ? state.agent : null) });
+  const typing = frame.status === "human" ? state.typing : null;
+  return flush({ ...state, session, awaiting, typing, agent: frame.agent ?? (frame.status === "human" ? state.agent : null) });
 }
 
 /** Codes after which the question that is being answered gets no answer. */
@@ -146,6 +148,7 @@ function failed(state: Conversation, frame: p.ServerError, now: number): Step {
   };
   if (frame.id && state.pending.some((m) => m.id === frame.id)) return refuse(state, frame.id, problem);
   const effects: Effect[] = [{ type: "failed", problem }];
+  if (frame.id && state.opinions[frame.id]) return { state: unrate(state, frame.id), effects };
   if (frame.code === "bad_frame") return { state, effects };
   const awaiting = FINAL.has(frame.code) ? false : state.awaiting;
   return flush({ ...state, notice: problem, awaiting, stopping: false }, effects);

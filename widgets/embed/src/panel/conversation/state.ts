@@ -22,6 +22,13 @@ export interface Pending {
   problem: Problem | null;
 }
 
+/** What the visitor thinks of an answer; one that is not sent goes out on the next connection. */
+export interface Opinion {
+  rating: 1 | -1;
+  comment: string;
+  sent: boolean;
+}
+
 /** An answer that is being written. */
 export interface RunningAnswer extends GrowingText {
   messageId: string;
@@ -49,18 +56,26 @@ export interface Conversation {
   awaiting: boolean;
   stopping: boolean;
   agent: Author | null;
-  typing: boolean;
+  /** Who is writing to the visitor; empty where that is not known. */
+  typing: string | null;
   notice: Problem | null;
-  /** The visitor's rating per message id. */
-  ratings: Readonly<Record<string, 1 | -1>>;
+  /** What the visitor said on this page, per message id; what they said earlier is in the message itself. */
+  opinions: Readonly<Record<string, Opinion>>;
+  /** The visitor wants a person, and the server does not know yet. */
+  wantsPerson: boolean;
+  /** How far the visitor has read in the session. */
+  readSeq: number;
   isOpen: boolean;
+  /** Whether the page can be seen: what comes behind another tab is not read. */
+  isVisible: boolean;
   unread: number;
 }
 
 export const EMPTY: Conversation = {
   link: "idle", refusal: null, ready: false, resuming: false, name: "", personality: null, settings: {},
   session: null, lastSeq: 0, messages: [], pending: [], answer: null, awaiting: false, stopping: false,
-  agent: null, typing: false, notice: null, ratings: {}, isOpen: false, unread: 0,
+  agent: null, typing: null, notice: null, opinions: {}, wantsPerson: false, readSeq: 0, isOpen: false,
+  isVisible: true, unread: 0,
 };
 
 export type Happening =
@@ -71,9 +86,15 @@ export type Happening =
   | { type: "retried"; id: string }
   | { type: "discarded"; id: string }
   | { type: "stopped" }
-  | { type: "rated"; messageId: string; rating: 1 | -1 }
+  | { type: "rated"; messageId: string; rating: 1 | -1; comment?: string }
   | { type: "asked_for_person" }
+  /** The visitor ends the conversation. */
+  | { type: "ended" }
+  /** The visitor puts an ended conversation away. */
+  | { type: "renewed" }
   | { type: "shown"; open: boolean }
+  | { type: "page_seen"; visible: boolean }
+  | { type: "read_elsewhere" }
   | { type: "typing_ended" }
   /** Nothing of an answer has come for so long that none will. */
   | { type: "gave_up_waiting" };
@@ -91,7 +112,6 @@ export interface Step {
   state: Conversation;
   effects: readonly Effect[];
 }
-
 
 /** Whether an answer is under way, so that the next question has to wait. */
 export const isAnswering = (state: Conversation): boolean => state.awaiting || state.answer !== null;

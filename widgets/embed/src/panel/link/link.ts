@@ -1,4 +1,7 @@
-/** Keeps one socket up for as long as it is wanted: boot, connect, and again after every loss. */
+/**
+ * Keeps one socket up for as long as it is wanted: boot, connect, and again after every loss. Where no socket gets
+ * through, one over HTTP stands in for it.
+ */
 import { parseFrame, type ClientFrame, type ServerFrame } from "../../frames.ts";
 import type { BootResponse } from "../../protocol.ts";
 import type { LinkState } from "../conversation/state.ts";
@@ -11,11 +14,13 @@ export type Socket = Pick<WebSocket, "onmessage" | "onclose" | "send" | "close">
 /** The world outside, so that tests can hold the clock. */
 export interface Ports {
   boot(): Promise<BootResponse>;
-  open(url: string): Socket;
+  open(boot: BootResponse, overHttp: boolean): Socket;
   after(ms: number, act: () => void): () => void;
   now(): number;
   random(): number;
   isOnline(): boolean;
+  /** When sockets were last found to be blocked, in now()'s time; it outlives the page in the same tab. */
+  blocked: { at: number };
 }
 
 export interface LinkEvents {
@@ -28,7 +33,11 @@ export interface LinkEvents {
 const FRESH_MS = 45_000;
 /** Counts as a good connection, after which the backoff starts over. */
 const STABLE_MS = 3_000;
-const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 6_000;
+/** Sockets in a row that never said a word, after which they are taken to be blocked. */
+const BLOCKED_AFTER = 2;
+/** How long it then takes until a socket is tried again. */
+const HTTP_FOR_MS = 300_000;
 const PING_EVERY_MS = 25_000;
 const PONG_WITHIN_MS = 8_000;
 const TOO_FAST_MS = 10_000;
@@ -43,6 +52,8 @@ export class Link {
   private failures = 0;
   /** Whether a frame has come on this socket. */
   private isUp = false;
+  /** Sockets in a row that were opened and never said a word, although boot did just before. */
+  private mute = 0;
   private timers = new Map<string, () => void>();
 
   constructor(private readonly ports: Ports, private readonly events: LinkEvents) {}
@@ -110,7 +121,7 @@ export class Link {
       const boot = await (ahead?.boot ?? this.ports.boot());
       if (turn !== this.turn) return;
       if (!ahead?.isTold) this.events.booted(boot);
-      this.connect(boot.socket_url, turn);
+      this.connect(boot, turn);
     } catch (error) {
       if (turn !== this.turn) return;
       if (error instanceof BootRefused && error.final) this.refuse(error.code);
@@ -118,21 +129,37 @@ export class Link {
     }
   }
 
-  private connect(url: string, turn: number): void {
-    const socket = (this.socket = this.ports.open(url));
+  private connect(boot: BootResponse, turn: number): void {
+    const overHttp = this.ports.now() - this.ports.blocked.at < HTTP_FOR_MS;
+    const socket = (this.socket = this.ports.open(boot, overHttp));
     this.isUp = false;
-    this.timer("connect", CONNECT_TIMEOUT_MS, () => this.again(null));
+    this.timer("connect", CONNECT_TIMEOUT_MS, () => {
+      // A firewall that drops what it does not like answers nothing at all: once is enough.
+      this.again(!overHttp && this.isBlocked(BLOCKED_AFTER) ? 0 : null);
+    });
     socket.onmessage = ({ data }) => {
       if (turn !== this.turn) return;
       const frame = parseFrame(data);
       if (!frame) return;
+      if (!overHttp) this.mute = 0;
       if (!this.isUp) this.established();
       this.cancel("pong");
       this.events.frame(frame);
     };
     socket.onclose = ({ code }) => {
-      if (turn === this.turn) this.closed(code);
+      if (turn !== this.turn) return;
+      const mute = !overHttp && !this.isUp && code < 4000 && code !== 1012;
+      if (mute && this.isBlocked(1)) this.again(0);
+      else this.closed(code);
     };
+  }
+
+  private isBlocked(weight: number): boolean {
+    this.mute += weight;
+    if (this.mute < BLOCKED_AFTER) return false;
+    this.mute = BLOCKED_AFTER - 1;
+    this.ports.blocked.at = this.ports.now();
+    return true;
   }
 
   private established(): void {

@@ -1,8 +1,10 @@
 /** Picks the widget's language; a language is one file of strings in this folder and one line here. */
 import { de } from "./de.ts";
 import { en, type Strings } from "./en.ts";
+import { es } from "./es.ts";
+import { fr } from "./fr.ts";
 
-const LANGUAGES: Record<string, Strings> = { en, de };
+const LANGUAGES: Record<string, Strings> = { en, de, es, fr };
 const RIGHT_TO_LEFT = new Set(["ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"]);
 
 export interface Language {

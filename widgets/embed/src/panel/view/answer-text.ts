@@ -1,6 +1,9 @@
 /** The text of an answer. While it grows, blocks that did not change keep their nodes, and so any selection. */
+import type { Citation } from "../../protocol.ts";
 import { parseBlocks } from "../markdown/blocks.ts";
-import { drawBlock } from "../markdown/render.ts";
+import { safeUrl } from "../markdown/links.ts";
+import { drawBlock, link } from "../markdown/render.ts";
+import { fill } from "../strings/language.ts";
 import { copyText } from "./copy.ts";
 import { h } from "./dom.ts";
 import type { Ui } from "./ui.ts";
@@ -14,19 +17,17 @@ export class AnswerText {
 
   constructor(private readonly ui: Ui) {}
 
-  /** `sources`: how many the answer has, null while it is being written. */
-  update(text: string, sources: number | null, showSource: (number: number) => void): void {
-    this.element.classList.toggle("writing", sources === null);
-    const blocks = parseBlocks(text, sources ?? ANY);
-    const keys = blocks.map(({ source }) => `${sources === null ? "w" : sources}\n${source}`);
+  /** `citations`: null while the answer is being written, and they are not known. */
+  update(text: string, citations: readonly Citation[] | null, showSource: (number: number) => void): void {
+    this.element.classList.toggle("writing", citations === null);
+    const blocks = parseBlocks(text, citations?.length ?? ANY);
+    // A block without a reference looks the same before and after.
+    const keys = blocks.map(({ source }) => `${citations && source.includes("[") ? citations.length : "w"}\n${source}`);
     let same = 0;
     while (same < keys.length && keys[same] === this.drawn[same]) same++;
     while (this.element.childNodes.length > same) this.element.lastChild?.remove();
     const { strings } = this.ui.language;
-    const citation = sources === null ? null : (number: number) => h("button", {
-      type: "button", className: "cite", textContent: String(number), onclick: () => showSource(number),
-      "aria-label": strings.source.replace("{n}", String(number)),
-    });
+    const citation = citations && ((number: number) => this.reference(number, citations[number - 1] as Citation, showSource));
     for (const { block } of blocks.slice(same)) {
       this.element.append(drawBlock(block, {
         document, citation, copyLabel: strings.copy,
@@ -38,5 +39,16 @@ export class AnswerText {
       }));
     }
     this.drawn = keys;
+  }
+
+  /** A numbered link to the document; where it has no address, a way to the passage below the answer. */
+  private reference(number: number, cited: Citation, showSource: (number: number) => void): HTMLElement {
+    const href = cited.url ? safeUrl(cited.url) : null;
+    const name = fill(this.ui.language.strings.source, { n: number });
+    const made = href ? link(href, { document }, String(number))
+      : h("button", { type: "button", onclick: () => showSource(number) }, String(number));
+    made.className = "cite";
+    made.setAttribute("aria-label", href ? `${name} (${this.ui.language.strings.opensInNewTab})` : name);
+    return this.ui.quotes.attach(made, cited);
   }
 }

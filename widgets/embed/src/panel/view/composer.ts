@@ -24,7 +24,10 @@ export class Composer {
     this.input = h("textarea", {
       rows: 1, placeholder: strings.placeholder, dir: "auto", "aria-label": strings.write, "aria-describedby": "fd-counter",
       enterKeyHint: "send", autocomplete: "off",
-      oninput: () => this.typed(),
+      oninput: () => {
+        this.typed();
+        this.ui.actions.typing();
+      },
       onkeydown: (event: KeyboardEvent) => this.key(event),
       oncompositionend: (event: CompositionEvent) => { this.composedAt = event.timeStamp; },
     });
@@ -43,6 +46,8 @@ export class Composer {
   update(state: Conversation): void {
     const answering = isAnswering(state) && state.ready;
     const refused = state.link === "refused";
+    const withPerson = state.session?.status === "human" || state.session?.status === "waiting" || state.wantsPerson;
+    this.input.placeholder = this.ui.language.strings[withPerson ? "writeToPerson" : "placeholder"];
     if (answering === this.answering && refused === this.refused && !state.stopping) return;
     this.answering = answering;
     this.refused = refused;

@@ -1,8 +1,21 @@
 /** Days and times as the visitor's language writes them. */
 import type { Strings } from "../strings/en.ts";
+import { h } from "./dom.ts";
 
-export const clockTime = (timestamp: string, locale: string): string =>
-  new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" }).format(new Date(timestamp));
+/** Made once per language: it costs more than all the rest of a message. */
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+function clock(locale: string): Intl.DateTimeFormat {
+  let made = clocks.get(locale);
+  if (!made) clocks.set(locale, (made = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" })));
+  return made;
+}
+
+/** The time of day; the whole date where one points at it. */
+export function time(timestamp: string, { language: { locale } }: { language: { locale: string } }): HTMLElement {
+  const at = new Date(timestamp);
+  return h("time", { dateTime: timestamp, title: at.toLocaleString(locale) }, clock(locale).format(at));
+}
 
 /** Today, yesterday, or the date; the year only where it is another one. */
 export function dayName(timestamp: string, locale: string, strings: Strings, now = new Date()): string {

@@ -1,7 +1,7 @@
 /** Makes elements: properties as they are named in the DOM, attributes where the name has a dash or is `role`. */
 
 type Props = Record<string, string | number | boolean | null | undefined | ((event: never) => void)>;
-export type Child = Node | string | null | false;
+export type Child = Node | string | null | false | undefined;
 
 export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = {}, ...children: Child[]): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
@@ -11,7 +11,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = 
     else if (name === "role" || name.includes("-")) element.setAttribute(name, String(value));
     else (element as unknown as Record<string, unknown>)[name] = value;
   }
-  element.append(...children.filter((child): child is Node | string => child !== null && child !== false));
+  element.append(...children.filter((child): child is Node | string => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -44,6 +44,14 @@ export function icon(name: IconName): SVGElement {
   svg.append(path);
   return svg;
 }
+
+/** A button that is a picture; its label is its name and its tooltip. */
+export const iconButton = (className: string, name: IconName, label: string, act: () => void): HTMLButtonElement =>
+  h("button", { type: "button", className, title: label, "aria-label": label, onclick: act }, icon(name));
+
+/** A button of words, with a picture before them. */
+export const textButton = (label: string, name: IconName | null, act: () => void): HTMLButtonElement =>
+  h("button", { type: "button", className: "text-button", onclick: act }, name && icon(name), label);
 
 /** Puts text on an element only where it changes, so that a live region does not speak twice. */
 export function setText(element: Element, text: string): void {

@@ -1,25 +1,25 @@
-/** Who the visitor is talking to, and the way out. */
+/** Who the visitor is talking to, how to get a person, and the way out. */
 import type { Conversation } from "../conversation/state.ts";
+import { safeUrl } from "../markdown/links.ts";
 import { fill } from "../strings/language.ts";
-import { h, icon, setText } from "./dom.ts";
+import { h, icon, iconButton, setText } from "./dom.ts";
 import type { Ui } from "./ui.ts";
 
 export class Header {
   readonly element: HTMLElement;
   readonly title = h("h2", { id: "fd-title", className: "title" });
   private readonly subtitle = h("p", { className: "subtitle" });
-  private readonly person: HTMLButtonElement | null;
+  private readonly avatar = h("span", { className: "avatar", "aria-hidden": "true" }, icon("spark"));
+  private readonly person: HTMLButtonElement;
+  private pictured: string | null = null;
 
   constructor(private readonly ui: Ui, private readonly name: string) {
     const { strings } = ui.language;
-    const button = (label: string, name: "close" | "person", act: () => void): HTMLButtonElement =>
-      h("button", { type: "button", className: "round", title: label, "aria-label": label, onclick: act }, icon(name));
-    this.person = ui.features.has("handoff") ? button(strings.talkToPerson, "person", ui.actions.askForPerson) : null;
-    this.element = h("div", { className: "header" },
-      h("span", { className: "avatar", "aria-hidden": "true" }, icon("spark")),
+    this.person = iconButton("round", "person", strings.talkToPerson, ui.actions.askForPerson);
+    this.element = h("div", { className: "header" }, this.avatar,
       h("div", { className: "names" }, this.title, this.subtitle),
       this.person,
-      button(strings.close, "close", ui.actions.close));
+      iconButton("round", "close", strings.close, ui.actions.close));
   }
 
   update(state: Conversation): void {
@@ -29,6 +29,18 @@ export class Header {
     const agent = state.agent?.name ?? strings.aPerson;
     setText(this.subtitle, status === "human" ? fill(strings.withPerson, { name: agent })
       : state.personality && state.personality !== state.name ? `${state.personality} · ${strings.assistant}` : strings.answersWithSources);
-    if (this.person) this.person.hidden = status !== "ai" || !state.session;
+    this.person.hidden = status !== "ai" || state.wantsPerson || state.link === "refused";
+    this.picture((status === "human" && state.agent?.avatar_url) || null);
+  }
+
+  /** The person's face, or the assistant's mark; a page whose policy allows no foreign pictures keeps the mark. */
+  private picture(url: string | null): void {
+    if (url === this.pictured) return;
+    this.pictured = url;
+    const safe = url && safeUrl(url);
+    this.avatar.replaceChildren(safe ? h("img", {
+      src: safe, alt: "", width: 38, height: 38, referrerPolicy: "no-referrer",
+      onerror: () => this.avatar.replaceChildren(icon("person")),
+    }) : icon("spark"));
   }
 }

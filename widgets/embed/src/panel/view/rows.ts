@@ -1,6 +1,6 @@
 /** What the list of messages shows, from top to bottom. Pure. */
 import type { MessageObject } from "../../protocol.ts";
-import type { Conversation, Pending, Problem } from "../conversation/state.ts";
+import type { Conversation, Opinion, Pending, Problem } from "../conversation/state.ts";
 import { questionBefore } from "../conversation/timeline.ts";
 
 export interface AnswerRow {
@@ -12,6 +12,7 @@ export interface AnswerRow {
   /** The question that "Ask again" would send; null where the answer is complete. */
   askAgain: string | null;
   rating: 1 | -1 | null;
+  comment: string;
 }
 
 export interface UserRow {
@@ -32,6 +33,9 @@ export type Row =
   | { kind: "busy"; key: string; who: string | null }
   | { kind: "notice"; key: string; problem: Problem; askAgain: string | null };
 
+/** State changes that a visitor is told of; others are between the tenant's people. */
+const TOLD = new Set<string | null>(["waiting", "taken_over", "released", "ended"]);
+
 const dayOf = (timestamp: string): string => new Date(timestamp).toDateString();
 
 export function rowsOf(state: Conversation): Row[] {
@@ -40,8 +44,9 @@ export function rowsOf(state: Conversation): Row[] {
   const rows: Row[] = [];
   if (greeting) rows.push({ kind: "greeting", key: "greeting", text: greeting });
   if (isEmpty && starterQuestions?.length) rows.push({ kind: "starters", key: "starters", questions: starterQuestions });
-  const lines: [timestamp: string, row: Row][] = state.messages.map(
-    (message, index) => [message.timestamp, committed(state, message, index)]);
+  const lines = state.messages.flatMap((message, index): [timestamp: string, row: Row][] =>
+    message.role === "system" && !message.content && !TOLD.has(message.event)
+      ? [] : [[message.timestamp, committed(state, message, index)]]);
   const unsent = state.pending.map((pending): [string, UserRow] => [pending.createdAt, waiting(pending)]);
   const running = runningRows(state).map((row): [string, Row] => ["", row]);
   // What is being answered stands above the answer, what is still to be sent below it.
@@ -68,13 +73,15 @@ function committed(state: Conversation, message: MessageObject, index: number): 
     return { kind: "user", key: client_id ?? id, content, timestamp, pending: null };
   }
   const broken = message.status !== "complete";
+  const opinion = state.opinions[message.id] ?? (message.metadata["feedback"] as Opinion | undefined);
   return {
     kind: "answer",
     key: message.id,
     text: message.content,
     message,
     askAgain: broken ? questionBefore(state.messages, index) : null,
-    rating: state.ratings[message.id] ?? null,
+    rating: opinion?.rating ?? null,
+    comment: opinion?.comment ?? "",
   };
 }
 
@@ -84,10 +91,10 @@ const waiting = (pending: Pending): UserRow =>
 function runningRows(state: Conversation): Row[] {
   const { answer, notice } = state;
   if (answer?.text) {
-    return [{ kind: "answer", key: answer.messageId, text: answer.text, message: null, askAgain: null, rating: null }];
+    return [{ kind: "answer", key: answer.messageId, text: answer.text, message: null, askAgain: null, rating: null, comment: "" }];
   }
   if (answer || state.awaiting) return [{ kind: "busy", key: "busy", who: null }];
-  if (state.typing) return [{ kind: "busy", key: "busy", who: state.agent?.name ?? "" }];
+  if (state.typing !== null) return [{ kind: "busy", key: "busy", who: state.agent?.name ?? state.typing }];
   if (!notice) return [];
   const unanswered = state.messages.at(-1)?.role === "user";
   const askAgain = unanswered ? questionBefore(state.messages, state.messages.length) : null;

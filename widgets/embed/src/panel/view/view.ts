@@ -1,10 +1,9 @@
 /** The whole panel, drawn from the conversation's state once per frame at most. */
-import { safeUrl } from "../markdown/links.ts";
-import { link } from "../markdown/render.ts";
 import type { Conversation } from "../conversation/state.ts";
 import type { Announcer } from "./announcer.ts";
 import { Composer } from "./composer.ts";
 import { h } from "./dom.ts";
+import { Footer } from "./footer.ts";
 import { Header } from "./header.ts";
 import { Log } from "./log.ts";
 import { Shell } from "./shell.ts";
@@ -19,6 +18,7 @@ export interface Fixed {
   name: string;
   theme: Theme;
   primaryColor: string | undefined;
+  secondaryColor: string | undefined;
 }
 
 export class PanelView {
@@ -27,31 +27,32 @@ export class PanelView {
   private readonly log: Log;
   private readonly status: StatusLine;
   private readonly composer: Composer;
-  private readonly privacy = h("span", { className: "privacy" });
+  private readonly footer: Footer;
   private readonly sheet = new CSSStyleSheet();
   private readonly endTheme: () => void;
   private latest: Conversation | null = null;
   private scheduled = false;
-  private privacyUrl: string | undefined;
 
-  constructor(private readonly ui: Ui, announcer: Announcer, private readonly fixed: Fixed) {
+  constructor(ui: Ui, announcer: Announcer, private readonly fixed: Fixed) {
     const { language } = ui;
     this.header = new Header(ui, fixed.name);
     this.log = new Log(ui);
     this.status = new StatusLine(ui);
     this.composer = new Composer(ui);
+    this.footer = new Footer(ui);
     this.shell = new Shell(
-      { launcher: fixed.launcher, focusFirst: () => this.composer.focus(), onEscape: ui.actions.close },
+      { launcher: fixed.launcher, focusFirst: () => this.composer.focus(), onEscape: () => { if (!ui.quotes.hide()) ui.actions.close(); } },
       this.header.element,
-      h("div", { className: "middle" }, this.log.list, this.log.pill),
+      h("div", { className: "middle" }, this.log.list, this.log.pill, ui.quotes.element),
       this.status.element,
       this.composer.element,
-      h("div", { className: "footer" }, h("span", {}, `${language.strings.poweredBy} `, h("b", {}, "Frontdesk")), this.privacy),
-      announcer.element,
+      this.footer.element,
     );
+    // Beside the panel, not in it: what arrives while it is closed is told too.
+    this.shell.root.append(announcer.element);
     this.shell.root.dir = language.direction;
     this.shell.root.lang = language.stringsIn;
-    this.endTheme = applyTheme(this.shell.root, fixed.theme, fixed.primaryColor);
+    this.endTheme = applyTheme(this.shell.root, fixed.theme, fixed.primaryColor, fixed.secondaryColor);
     this.sheet.replaceSync(styles);
     fixed.root.adoptedStyleSheets = [...fixed.root.adoptedStyleSheets, this.sheet];
     fixed.root.insertBefore(this.shell.root, fixed.launcher);
@@ -72,6 +73,11 @@ export class PanelView {
     this.log.toEnd();
   }
 
+  /** To where writing starts. */
+  focus(): void {
+    this.composer.focus();
+  }
+
   remove(): void {
     this.endTheme();
     this.shell.remove();
@@ -86,13 +92,6 @@ export class PanelView {
     this.log.update(state);
     this.status.update(state);
     this.composer.update(state);
-    this.drawPrivacy(state.settings.privacyUrl);
-  }
-
-  private drawPrivacy(given: string | undefined): void {
-    if (given === this.privacyUrl) return;
-    this.privacyUrl = given;
-    const href = given ? safeUrl(given) : null;
-    this.privacy.replaceChildren(...(href ? [link(href, { document }, this.ui.language.strings.privacy)] : []));
+    this.footer.update(state);
   }
 }
