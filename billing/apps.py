@@ -4,3 +4,12 @@ from django.apps import AppConfig
 class BillingConfig(AppConfig):
     name = "billing"
     is_frontdesk = True
+
+    def ready(self) -> None:
+        # Models can only be imported once every app is loaded.
+        from django.db.models.signals import post_save
+
+        from billing.costs import debounce
+        from tenants.models import Tenant
+
+        post_save.connect(debounce.fold_once_saved, sender=Tenant, dispatch_uid="billing.fold_once_saved")

@@ -113,6 +113,7 @@ def change(budget_id: uuid.UUID, **values: Any) -> None:
     to change one: saving the whole row would write an old balance over what answers have reserved meanwhile."""
     if not values.keys() <= CHANGEABLE:
         raise ValueError(f"not a field of a budget that may be changed: {sorted(values.keys() - CHANGEABLE)}")
+    _await_writers()
     _lock()
     Budget.objects.filter(pk=budget_id).update(**values, updated_at=clock.now())
     refresh(recount=True)
@@ -120,7 +121,10 @@ def change(budget_id: uuid.UUID, **values: Any) -> None:
 
 def refresh(*, recount: bool = False) -> None:
     """Free expired holds of the acting tenant and begin the new period where one has ended. `recount`: take `spent` of
-    every budget from the ledger again, as after a change of the tenant's time zone."""
+    every budget from the ledger again: in the transaction that makes a budget, and after a change of the tenant's time
+    zone. Call that before anything that locks budgets."""
+    if recount:
+        _await_writers()
     _lock()
     with connection.cursor() as cursor:
         cursor.execute(statement("free_expired_holds"))
@@ -132,6 +136,17 @@ def reconcile() -> list[Imbalance]:
     with connection.cursor() as cursor:
         cursor.execute(statement("unequal_budgets"))
         return [Imbalance(*row) for row in cursor.fetchall()]
+
+
+def _await_writers() -> None:
+    """Wait for the acting tenant's transactions that have written events, and hold up new ones until this one ends: one
+    that cannot see a new budget would count its events in it as little as we do (billing/sql/has_budgets.sql). Before
+    budgets are locked, as writers have it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('cost_events ' || %s::text, 0))",
+            [str(require_tenant().id)],
+        )
 
 
 def _lock() -> None:

@@ -5,13 +5,15 @@ import threading
 import time
 import uuid
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import redis
 from celery import current_app
 from django.conf import settings
+from django.db import transaction
 
 from tenants.context import TenantRef
+from tenants.models import Tenant
 from tenants.tasking import HEADER
 
 SECONDS: Final = 2
@@ -41,6 +43,14 @@ def fold_soon(tenant: TenantRef) -> None:
         # keeps answers quick, and the log readable, while Redis is away.
         _remember(tenant.id, now)
         logger.warning("could not ask for the fold of tenant %s; the sweep will do it: %r", tenant.id, error)
+
+
+def fold_once_saved(sender: type[Tenant], instance: Tenant, created: bool, **signal: Any) -> None:
+    """A tenant was saved, perhaps with another time zone: the fold that finds one makes its summaries anew. After a
+    change past `save` the sweep does, five minutes later at most."""
+    if not created:
+        tenant = TenantRef(instance.pk, instance.schema_name)
+        transaction.on_commit(lambda: fold_soon(tenant))
 
 
 def _remember(tenant_id: uuid.UUID, now: float) -> None:

@@ -26,10 +26,11 @@ _listeners: list[Callable[[SessionCosts], None]] = []
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCostEvent:
-    """One paid call to be recorded. `cost_usd` None: priced by us at `timestamp` (None: now).
+    """One paid call to be recorded. `cost_usd` None: priced by us at `timestamp` (None: now); another is kept as given.
 
     `idempotency_key` names the call: a second event of the same key is the first one again. `units` are what the
-    service is sold by where that is not tokens (`pricing.UNITS`).
+    service is sold by where that is not tokens (`pricing.UNITS`). `corrects` names the event whose cost this one makes
+    good: it has no usage of its own, and its `cost_usd`, the difference, may be negative.
     """
 
     service: str
@@ -48,6 +49,7 @@ class NewCostEvent:
     latency_ms: int | None = None
     estimated: bool = False
     is_cache_hit: bool = False
+    corrects: uuid.UUID | None = None
     cost_usd: Decimal | None = None
     timestamp: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -123,9 +125,10 @@ def _row(event: NewCostEvent) -> dict[str, Any]:
         "latency_ms": event.latency_ms,
         "cost_usd": priced.cost_usd,
         "price_id": priced.price_id,
+        "cost_given": event.cost_usd is not None,
         "estimated": event.estimated or usage.estimated,
         "is_cache_hit": event.is_cache_hit,
-        "corrects_id": None,
+        "corrects_id": event.corrects,
         "idempotency_key": event.idempotency_key,
         "metadata": event.metadata,
         "timestamp": event.timestamp,

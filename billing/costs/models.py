@@ -86,6 +86,8 @@ class CostEvent(TenantOwned):
     verified_cost_usd = MoneyField(null=True)
     # The ModelPrice it was reckoned by. Not a foreign key: that would be checked past row-level security.
     price_id = models.UUIDField(null=True)
+    # The cost came with the event: no price list re-rates it.
+    cost_given = models.BooleanField(default=False, db_default=False, editable=False)
     estimated = models.BooleanField(default=False, db_default=False)
     is_cache_hit = models.BooleanField(default=False, db_default=False)
     corrects = SameTenantForeignKey(
@@ -194,7 +196,11 @@ class ModelPrice(Identified):
 
 
 class CostSummary(TenantOwned):
-    """The sum over the cost events of one bucket. Hours in UTC; days and longer in the tenant's time zone."""
+    """The sum over the cost events of one bucket. Hours in UTC; days and longer in the tenant's time zone.
+
+    `latency_digest` counts latencies by step: of step n are those from 1.1^n up to 1.1^(n+1) ms. `is_final` are the
+    sums over events that may have been deleted since (`rollup.finalise`); a bucket may have such a part and another.
+    """
 
     period = models.CharField(max_length=8, choices=SummaryPeriod)
     period_start = models.DateTimeField()
@@ -210,6 +216,10 @@ class CostSummary(TenantOwned):
     cache_hits = models.BigIntegerField(default=0, db_default=0)
     latency_sum_ms = models.BigIntegerField(default=0, db_default=0)
     latency_count = models.BigIntegerField(default=0, db_default=0)
+    latency_digest = models.JSONField(
+        default=dict, blank=True, editable=False, db_default=jsonb_default("{}")
+    )
+    is_final = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta(TenantOwned.Meta):
         db_table = "cost_summaries"
@@ -219,7 +229,16 @@ class CostSummary(TenantOwned):
             *TenantOwned.Meta.constraints,
             # Leads with (tenant, period, period_start): it is the index of every read as well.
             models.UniqueConstraint(
-                fields=["tenant", "period", "period_start", "service", "provider", "model", "feature"],
+                fields=[
+                    "tenant",
+                    "period",
+                    "period_start",
+                    "service",
+                    "provider",
+                    "model",
+                    "feature",
+                    "is_final",
+                ],
                 name="cost_summaries_once",
             ),
             models.CheckConstraint(
@@ -232,7 +251,8 @@ class RollupWatermark(TenantOwned):
     """How far a tenant's events are folded: every event of a transaction before `folded_to` is, no other one.
 
     Transaction numbers belong to one database cluster, so `cluster` names it (pg_control_system's system identifier).
-    `timezone` is the zone the tenant's days were cut in. Summaries before `final_before` outlived their events.
+    `timezone` is the zone the tenant's days were cut in, `layout` the kind of buckets that were made
+    (`rollup.LAYOUT`). The sums over events before `final_before` are final: those events may be deleted.
     """
 
     folded_to = TransactionIdField()
@@ -240,6 +260,7 @@ class RollupWatermark(TenantOwned):
     timezone = models.CharField(max_length=64)
     folded_at = models.DateTimeField(null=True)
     final_before = models.DateTimeField(null=True)
+    layout = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta(TenantOwned.Meta):
         db_table = "rollup_watermarks"

@@ -1,24 +1,25 @@
 """Reading what was spent: the summaries' buckets, grouped as asked."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import BigIntegerField, F, QuerySet, Sum
-from django.db.models.functions import Cast, Coalesce, TruncMonth, TruncWeek
+from django.db import connection
 
-from billing.costs.models import CostSummary, SummaryPeriod
-from billing.costs.timezones import tenant_timezone
+from billing.costs import rollup
+from billing.costs.models import RollupWatermark, SummaryPeriod
+from billing.costs.pieces import next_boundary, pieces
+from billing.costs.statements import composed
+from billing.costs.timezones import first_moment, tenant_timezone
 from kernel import clock
 from kernel.errors import InvalidInput
 
 DIMENSIONS: Final = ("service", "provider", "model", "feature")
+SUMS: Final = ("total_cost_usd", "total_tokens", "event_count", "unpriced_count")
 DEFAULT_DAYS: Final = 30
 MAX_ROWS: Final = 10_000
-# Weeks and months are made of days, so that all begin in the tenant's time zone.
-LONGER: Final = {SummaryPeriod.WEEK: TruncWeek, SummaryPeriod.MONTH: TruncMonth}
+INSTANT: Final = timedelta(microseconds=1)
 
 
 class CostReport(NamedTuple):
@@ -35,36 +36,84 @@ def summaries(
     group_by: str = SummaryPeriod.DAY,
     by: Sequence[str] = (),
 ) -> CostReport:
-    """What the acting tenant spent in the buckets that begin at or after `start` and before `end`, per period and the
-    dimensions of `by`. Default: the last 30 days, today included. A date is its midnight in the tenant's time zone.
+    """What the acting tenant spent from `start` up to `end`, not included, per hour, day, week or month and by any of
+    DIMENSIONS. Default: the last 30 days, today included. A date is its midnight in the tenant's time zone.
 
-    Rows have period_start, the named dimensions, total_cost_usd, total_tokens, event_count and unpriced_count (events
-    whose price is unknown are in no total_cost_usd). Raises InvalidInput for more than 10,000 rows.
+    Rows have period_start (of the whole period, also where the span begins within it), the named dimensions,
+    total_cost_usd, total_tokens, event_count and unpriced_count (events whose price is unknown are in no
+    total_cost_usd). They are read from the coarsest buckets that fit; a span that begins or ends within one is exact,
+    to the microsecond as long as its events are kept, else to the hour. Raises InvalidInput for more than 10,000 rows.
     """
-    zone = ZoneInfo(tenant_timezone())
-    starts, ends = _bounds(start, end, zone)
-    buckets = CostSummary.objects.filter(period_start__gte=starts, period_start__lt=ends).order_by()
-    totals = _in(buckets, group_by).aggregate(**_sums())
-    grouped = _grouped(buckets, group_by, zone).values("starts", *by).annotate(**_sums())
-    rows = list(grouped.order_by("starts", *by)[: MAX_ROWS + 1])
-    if len(rows) > MAX_ROWS:
+    totals, *found = read_parts("sum_costs", start, end, group_by, by, limit=MAX_ROWS + 2)
+    if len(found) > MAX_ROWS:
         raise InvalidInput.of(
             "start", f"this makes more than {MAX_ROWS:,} rows; ask for less time or fewer dimensions"
         )
-    return CostReport([{"period_start": row.pop("starts"), **row} for row in rows], totals)
+    rows = [{**named(row, by), **_sums(row)} for row in found]
+    return CostReport(rows, _sums(totals))
 
 
 def start_of(value: date | datetime) -> datetime:
     """The moment itself; of a date its midnight in the acting tenant's time zone."""
-    return value if isinstance(value, datetime) else _moment(value, ZoneInfo(tenant_timezone()))
+    return _moment(value, ZoneInfo(tenant_timezone()))
+
+
+def read_parts(
+    name: str,
+    start: date | datetime | None,
+    end: date | datetime | None,
+    group_by: str,
+    by: Sequence[str],
+    **values: Any,
+) -> list[tuple[Any, ...]]:
+    """The rows of a statement over cost_parts.sql, whose first tells in its first column in which zone the summaries
+    were cut when they were read. A span as `summaries` has it; raises InvalidInput where it ends before it starts."""
+    mark = RollupWatermark.objects.values_list("timezone", "layout").first()
+    while True:
+        zone_name, layout = mark or (tenant_timezone(), rollup.LAYOUT)
+        zone = ZoneInfo(zone_name)
+        starts, ends = _bounds(start, end, group_by, zone)
+        # Weeks and months of an older layout are not there before the next fold.
+        coarsest = (
+            SummaryPeriod.DAY if layout != rollup.LAYOUT and group_by != SummaryPeriod.HOUR else group_by
+        )
+        found = list(pieces(starts, ends, coarsest, zone))
+        asked: dict[str, Any] = {
+            "sources": [piece.source for piece in found],
+            "starts": [piece.start for piece in found],
+            "ends": [piece.end for piece in found],
+            "group_by": str(group_by),
+            "by": list(by),
+            "zone": zone_name,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(composed(name), {**asked, **values})
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        cut_in = rows[0][0]
+        if mark is None or cut_in == zone_name:
+            return rows
+        # The tenant moved to another zone between the two statements: cut the span as its summaries are now.
+        mark = RollupWatermark.objects.values_list("timezone", "layout").first()
+
+
+def named(row: Sequence[Any], by: Sequence[str]) -> dict[str, Any]:
+    """The period and the dimensions of a row of `read_parts`."""
+    dimensions = dict(zip(DIMENSIONS, row[2:6], strict=True))
+    return {"period_start": row[1], **{name: dimensions[name] for name in by}}
+
+
+def _sums(row: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(SUMS, row[6:], strict=True))
 
 
 def _bounds(
-    start: date | datetime | None, end: date | datetime | None, zone: ZoneInfo
+    start: date | datetime | None, end: date | datetime | None, group_by: str, zone: ZoneInfo
 ) -> tuple[datetime, datetime]:
-    ends = clock.now() if end is None else _moment(end, zone)
+    # Without an end, up to that of the running period: its bucket is read, not the events of the running hour.
+    ends = next_boundary(clock.now() + INSTANT, group_by, zone) if end is None else _moment(end, zone)
     if start is None:
-        starts = _moment(ends.astimezone(zone).date() - timedelta(days=DEFAULT_DAYS - 1), zone)
+        latest = clock.now() if end is None else ends
+        starts = first_moment(latest.astimezone(zone).date() - timedelta(days=DEFAULT_DAYS - 1), zone)
     else:
         starts = _moment(start, zone)
     if starts >= ends:
@@ -73,23 +122,4 @@ def _bounds(
 
 
 def _moment(value: date | datetime, zone: ZoneInfo) -> datetime:
-    return value if isinstance(value, datetime) else datetime.combine(value, time(), zone)
-
-
-def _in(buckets: QuerySet[CostSummary], group_by: str) -> QuerySet[CostSummary]:
-    return buckets.filter(period=SummaryPeriod.HOUR if group_by == SummaryPeriod.HOUR else SummaryPeriod.DAY)
-
-
-def _grouped(buckets: QuerySet[CostSummary], group_by: str, zone: ZoneInfo) -> Any:
-    truncated = LONGER.get(SummaryPeriod(group_by))
-    starts = truncated("period_start", tzinfo=zone) if truncated else F("period_start")
-    return _in(buckets, group_by).annotate(starts=starts)
-
-
-def _sums() -> dict[str, Any]:
-    # PostgreSQL sums bigint as numeric: cast, so that a count is a whole number again.
-    counts = ("total_tokens", "event_count", "unpriced_count")
-    return {
-        "total_cost_usd": Coalesce(Sum("total_cost_usd"), Decimal(0)),
-        **{name: Cast(Coalesce(Sum(name), 0), BigIntegerField()) for name in counts},
-    }
+    return value if isinstance(value, datetime) else first_moment(value, zone)

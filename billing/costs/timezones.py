@@ -2,11 +2,15 @@
 
 import logging
 import zoneinfo
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
 
 from tenants.context import require_tenant
 from tenants.models import Tenant
 
 UTC = "UTC"
+# Names in the time zone database that are no place.
+NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
 logger = logging.getLogger(__name__)
 
 
@@ -16,9 +20,15 @@ def tenant_timezone() -> str:
     if not name:
         return UTC
     try:
-        return zoneinfo.ZoneInfo(name).key
+        if name not in NO_PLACES:
+            return ZoneInfo(name).key
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        logger.warning(
-            "tenant %s has an unknown time zone %r; its days begin in UTC", require_tenant().id, name
-        )
-        return UTC
+        pass
+    logger.warning("tenant %s has an unknown time zone %r; its days begin in UTC", require_tenant().id, name)
+    return UTC
+
+
+def first_moment(day: date, zone: ZoneInfo) -> datetime:
+    """When `day` begins there, in UTC; as billing/sql/first_moment.sql has it. A date and a zone without a change of
+    the clock at midnight: its midnight."""
+    return datetime.combine(day, time(), zone).astimezone(ZoneInfo(UTC))

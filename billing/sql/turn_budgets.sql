@@ -13,8 +13,10 @@ UPDATE budgets SET
 FROM (
     SELECT
         budgets.id,
-        date_trunc(step.unit, now(), %(zone)s) AS starts,
-        (date_trunc(step.unit, now() AT TIME ZONE %(zone)s) + step.length) AT TIME ZONE %(zone)s AS ends
+        public.first_moment(date_trunc(step.unit, now() AT TIME ZONE %(zone)s)::date, %(zone)s) AS starts,
+        public.first_moment(
+            (date_trunc(step.unit, now() AT TIME ZONE %(zone)s) + step.length)::date, %(zone)s
+        ) AS ends
     FROM budgets
     JOIN (
         VALUES ('daily', 'day', interval '1 day'), ('weekly', 'week', interval '1 week'),

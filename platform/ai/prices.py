@@ -10,6 +10,8 @@ from genai_prices.types import ConditionalPrice, ModelInfo, StartDateConstraint,
 
 # What runs here costs no money; that is known, and so it is zero and not None.
 FREE = frozenset({"offline", "local"})
+# Read once: it is in the package's metadata on the disk.
+SOURCE = f"genai-prices {version('genai-prices')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def lookup(provider: str, model: str, at: datetime, *, input_tokens: int = 0) ->
         output=output,
         cached=cached,
         cache_write=written,
-        source=f"genai-prices {version('genai-prices')}",
+        source=SOURCE,
         effective_from=_effective_from(info, at),
         valid_to_input_tokens=_next_tier(rates, input_tokens),
     )

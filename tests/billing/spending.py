@@ -16,6 +16,7 @@ from billing.costs.ledger import NewCostEvent
 from billing.models import Budget, CostEvent, CostSummary, ModelPrice
 from kernel import clock
 from tenants.context import acting_as
+from tenants.models import Tenant
 
 _numbers = itertools.count()
 
@@ -46,6 +47,12 @@ def fold_all(tenant, patience: float = 60.0) -> None:
             return
         assert time.monotonic() < deadline, "events could not be folded in time"
         time.sleep(0.02)
+
+
+def live_in(tenant, zone) -> None:
+    """Set the tenant's time zone."""
+    with acting_as(tenant):
+        Tenant.objects.filter(pk=tenant.pk).update(settings={"timezone": zone})
 
 
 def totals(period: str = "hour") -> tuple[Decimal, int]:

@@ -1,6 +1,8 @@
 """Budgets: never over a hard cap, never refused without reason."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -266,6 +268,46 @@ def test_a_hold_settled_while_it_expires_is_given_back_once(acme, transactional_
 
     at_once(2, give_back, threads=2)
     assert books(acme, cap) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_budget_made_while_events_are_being_written_counts_them(acme, bolt):
+    """The writer cannot see the budget, and whoever makes it cannot see the events: it waits for them."""
+    written, finish = threading.Event(), threading.Event()
+
+    def write_slowly():
+        try:
+            with acting_as(acme):
+                ledger.record([event("3")])
+                written.set()
+                assert finish.wait(20)
+        finally:
+            connection.close()
+
+    def make():
+        try:
+            with acting_as(acme):
+                made = Budget.objects.create(limit_usd=9)
+                budgets.refresh(recount=True)
+            return made
+        finally:
+            connection.close()
+
+    spend(bolt, "100")
+    writer = threading.Thread(target=write_slowly)
+    writer.start()
+    assert written.wait(20)
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(make)
+        spend(bolt, "1")
+        time.sleep(0.2)
+        assert not making.done(), "it waits for the writer"
+        finish.set()
+        made = making.result(20)
+    writer.join()
+    assert books(acme, made) == (3, 0)
+    spend(acme, "1")
+    assert books(acme, made) == (4, 0)
 
 
 def test_reconcile_finds_wrong_books_and_a_recount_mends_them(acme, bolt):

@@ -13,15 +13,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--rebuild", action="store_true", help="throw the summaries away and fold everything again"
-        )
-        parser.add_argument(
             "--rebase",
             action="store_true",
-            help="after a restore into another cluster, as the owner; does nothing where it is not needed",
+            help="as the owner, after a restore into another cluster or an upgrade; does nothing where not needed",
         )
 
-    def handle(self, *args: Any, rebuild: bool = False, rebase: bool = False, **options: Any) -> None:
+    def handle(self, *args: Any, rebase: bool = False, **options: Any) -> None:
         tenants = list(all_tenants())
         if rebase:
             with owner_connection():
@@ -31,4 +28,4 @@ class Command(BaseCommand):
             return
         for tenant in tenants:
             with acting_as(tenant):
-                rollup.rebuild_summaries() if rebuild else rollup.fold()
+                rollup.fold()
