@@ -5,7 +5,7 @@ from typing import Final
 
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -20,12 +20,13 @@ from knowledge.representing import (
     DocumentFields,
     DocumentRow,
     OutcomeFields,
+    PageFields,
     QuestionFields,
     UploadFields,
     as_outcome,
 )
 from knowledge.search import search
-from knowledge.uploading import upload
+from knowledge.uploading import add_page, upload
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
 from tenants.rest.rendering import JSON, OrjsonParser
 from tenants.rest.views import TenantView, found, routes
@@ -40,6 +41,9 @@ FILTERS: Final = [
     OpenApiParameter("collection", str, description="Only documents of this collection."),
     OpenApiParameter("external_id", str, description="Only the document with this external_id."),
 ]
+TEXT_OR_PAGE: Final = PolymorphicProxySerializer(
+    component_name="NewDocument", serializers=[DocumentFields, PageFields], resource_type_field_name=None
+)
 ANSWERS: Final = {200: DocumentFields, 202: DocumentFields}
 
 
@@ -75,21 +79,22 @@ class Documents(TenantView):
 
     @extend_schema(
         operation_id="documents_create",
-        request={JSON: DocumentFields, MultiPartParser.media_type: UploadFields},
+        request={JSON: TEXT_OR_PAGE, MultiPartParser.media_type: UploadFields},
         responses=ANSWERS,
     )
     def post(self, request: Request) -> Response:
         """Add a document, or update the one with this external_id. 202: to be processed; 200: nothing new.
 
-        A form takes a file, which is read by a worker: what is wrong inside it is then the document's `error`.
+        A form takes a file, and JSON with a `url` a web page. A worker reads the file or fetches the page: what is
+        wrong with it is then the document's `error`.
         """
-        if not (request.content_type or "").startswith(MultiPartParser.media_type):
-            return _answer(save_document(**self.valid(DocumentFields)))
-        fields = self.valid(UploadFields)
-        file = fields.pop("file")
-        document = upload(file.name, file.read(MAX_FILE + 1), **fields)
-        waiting = document.status in (DocumentStatus.PENDING, DocumentStatus.PROCESSING)
-        return _answer(Saved(document, created=False, queued=waiting))
+        if (request.content_type or "").startswith(MultiPartParser.media_type):
+            fields = self.valid(UploadFields)
+            file = fields.pop("file")
+            return _accepted(upload(file.name, file.read(MAX_FILE + 1), **fields))
+        if isinstance(request.data, dict) and "url" in request.data:
+            return _accepted(add_page(**self.valid(PageFields)))
+        return _answer(save_document(**self.valid(DocumentFields)))
 
 
 class OneDocument(TenantView):
@@ -156,6 +161,10 @@ class Search(TenantView):
         fields = self.valid(QuestionFields)
         question = fields.pop("query")
         return Response(as_outcome(search(self.principal.tenant, question, **fields)))
+
+
+def _accepted(document: Document) -> Response:
+    return _answer(Saved(document, created=False, queued=document.is_under_way))
 
 
 def _answer(saved: Saved) -> Response:

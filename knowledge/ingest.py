@@ -21,6 +21,7 @@ from billing.costs.ledger import NewCostEvent
 from kernel.clock import now
 from kernel.errors import InvalidInput, ProviderError
 from kernel.ids import uuid7
+from kernel.outbound import OutboundError
 from knowledge.models import Document, DocumentStatus, DocumentVersion
 from knowledge.parse import parse
 from knowledge.publishing import Prepared, publish
@@ -66,7 +67,8 @@ def ingest(tenant: TenantRef, document_id: uuid.UUID) -> bool:
     """Process the document's newest version; True when it was published.
 
     False where there was nothing to do, somebody else does it, or the text cannot be read (the row says why).
-    Idempotent. Call it outside any transaction. Raises ProviderError; the document is then pending again.
+    Idempotent. Call it outside any transaction. Raises ProviderError, and OutboundError where a page may be there
+    later; the document is then pending again.
     """
     version = _claim(tenant, document_id)
     if version is None:
@@ -86,13 +88,16 @@ def ingest(tenant: TenantRef, document_id: uuid.UUID) -> bool:
     except InvalidInput as error:
         give_up(tenant, document_id, error.detail, version.number)
         return False
+    except OutboundError as error:
+        if not error.retryable:
+            give_up(tenant, document_id, f"url: {error.detail}", version.number)
+            return False
+        _put_off(tenant, document_id, version.number, f"url: {error.detail}")
+        raise
     try:
         embeddings = _embed(tenant, document_id, version.title, pieces)
     except ProviderError as error:
-        with acting_as(tenant):
-            Document.objects.filter(pk=document_id, latest=version.number).update(
-                status=DocumentStatus.PENDING, error=error.detail, updated_at=now()
-            )
+        _put_off(tenant, document_id, version.number, error.detail)
         raise
     prepared = Prepared(
         version.number, version.title, parsed.language, pieces, embeddings.vectors, embeddings.model
@@ -113,6 +118,13 @@ def give_up(tenant: TenantRef, document_id: uuid.UUID, reason: str, number: int 
         )
         if given_up:
             forget(document_id)
+
+
+def _put_off(tenant: TenantRef, document_id: uuid.UUID, number: int, reason: str) -> None:
+    with acting_as(tenant):
+        Document.objects.filter(pk=document_id, latest=number).update(
+            status=DocumentStatus.PENDING, error=reason, updated_at=now()
+        )
 
 
 def _forget_if_settled(document_id: uuid.UUID) -> None:

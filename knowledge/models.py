@@ -84,6 +84,11 @@ class Document(TenantOwned):
         return self.deleted_at is not None
 
     @property
+    def is_under_way(self) -> bool:
+        """Whether its newest text is still to be processed."""
+        return self.status in (DocumentStatus.PENDING, DocumentStatus.PROCESSING)
+
+    @property
     def newest(self) -> "DocumentVersion":
         """The newest version, with its file. Raises DocumentVersion.DoesNotExist before there is one."""
         return self.versions.select_related("file").get(number=self.latest)

@@ -1,8 +1,10 @@
-"""Gives a version that came as a file its text. The worker's part: the file is read by a process of its own."""
+"""Gives a version that came as a file or an address its text: the worker's part. The page is fetched through the one
+way out, and the file is read by a process of its own."""
 
 import re
 
-from kernel.errors import InvalidInput
+from kernel.errors import InvalidInput, UnsupportedType
+from knowledge.fetching import Page, fetch_page
 from knowledge.files import storing
 from knowledge.files.extracting import extract
 from knowledge.files.outcome import Read
@@ -23,22 +25,45 @@ def read(tenant: TenantRef, version: DocumentVersion) -> DocumentVersion | None:
     version, or search finds this very text already.
 
     Call it outside any transaction. Raises InvalidInput with a sentence for the document's owner where the file cannot
-    be read.
+    be read, and OutboundError where a page cannot be fetched.
     """
+    source = _fetched(tenant, version) if version.url else _stored(tenant, version)
+    if source is None:
+        return None
+    found = extract(source.name, recognise(source.name, source.data), source.data, charset=source.charset)
+    text, title = without_gaps(printable(found.text)), _own_title(found) or title_of(source.name)
+    if not any(map(str.isalnum, text)):
+        raise InvalidInput.of("file", f"“{source.name}” has no readable text")
+    with acting_as(tenant):
+        return _settle(version, text, title)
+
+
+def _stored(tenant: TenantRef, version: DocumentVersion) -> Page:
     if version.file is None:
         raise InvalidInput.of("file", "there is no file to read")
     try:
-        data = storing.contents(tenant, version.file.sha256)
+        return Page(version.file_name, storing.contents(tenant, version.file.sha256), "")
     except FileNotFoundError:
-        raise InvalidInput.of(
-            "file", f"“{version.file_name}” is not in the store any more: send it again"
-        ) from None
-    found = extract(version.file_name, recognise(version.file_name, data), data)
-    text, title = without_gaps(printable(found.text)), _own_title(found) or title_of(version.file_name)
-    if not any(map(str.isalnum, text)):
-        raise InvalidInput.of("file", f"“{version.file_name}” has no readable text")
+        message = f"“{version.file_name}” is not in the store any more: send it again"
+        raise InvalidInput.of("file", message) from None
+
+
+def _fetched(tenant: TenantRef, version: DocumentVersion) -> Page | None:
+    """The page as it is now, kept as the version's file. None where the version is gone meanwhile."""
+    page = fetch_page(version.url)
+    try:
+        recognise(page.name, page.data)
+    except UnsupportedType as error:
+        raise InvalidInput.of("url", error.detail) from None
     with acting_as(tenant):
-        return _settle(version, text, title)
+        current = DocumentVersion.objects.select_for_update().filter(pk=version.pk).first()
+        if current is None:
+            return None
+        replaced = current.file_id
+        current.file, current.file_name = storing.keep(page.data), page.name
+        current.save(update_fields=["file", "file_name", "updated_at"])
+        storing.release([replaced])
+    return page
 
 
 def _own_title(found: Read) -> str:

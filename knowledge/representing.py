@@ -6,6 +6,7 @@ import orjson
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from kernel.addresses import MAX_URL
 from knowledge import documents, search
 from knowledge.models import MAX_TITLE, Document, DocumentStatus
 from knowledge.search import Hit, SearchOutcome
@@ -42,7 +43,7 @@ class DocumentRow(StrictSerializer):
 
 @extend_schema_serializer(component_name="DocumentFile")
 class FileFields(serializers.Serializer[Any]):
-    """The file that the newest text was read from."""
+    """The file that the newest text was read from, or is still to be."""
 
     name = serializers.CharField(source="file_name")
     size = serializers.IntegerField(source="file.size", help_text="Bytes.")
@@ -62,6 +63,19 @@ class DocumentFields(DocumentRow):
     def get_file(self, document: Document) -> dict[str, Any] | None:
         newest = document.newest
         return FileFields(newest).data if newest.file else None
+
+
+class PageFields(StrictSerializer):
+    """A document from a web page, which a worker fetches. The same address again fetches it again."""
+
+    url = Text(max_length=MAX_URL, help_text="http or https, on the public internet; citations lead there.")
+    title = Text(max_length=MAX_TITLE, required=False, help_text="The page's own where there is none.")
+    category = Text(max_length=documents.MAX_LABEL, required=False, allow_blank=True)
+    collection = Text(max_length=documents.MAX_LABEL, required=False, allow_blank=True)
+    metadata = JsonObject(required=False)
+    external_id = Text(
+        max_length=documents.MAX_EXTERNAL_ID, required=False, help_text="The address where there is none."
+    )
 
 
 class JsonText(JsonObject):

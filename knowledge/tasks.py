@@ -7,15 +7,19 @@ from celery import shared_task
 from celery.exceptions import MaxRetriesExceededError
 
 from kernel.errors import ProviderError
+from kernel.outbound import OutboundError
 from knowledge import ingest, purging
 
 RETRIES: Final = 8
 LONGEST_WAIT_S: Final = 300
+PAGE_RETRIES: Final = 3
+"""A page that is not there: the first retry comes after PAGE_WAIT_S seconds, each later one after twice as long."""
+PAGE_WAIT_S: Final = 15.0
 
 
 @shared_task(name=ingest.TASK, bind=True, tenant_mode="manual", max_retries=RETRIES)
 def ingest_document(self: Any, document_id: str) -> None:
-    """Process one document; tried again while a provider fails in a way that may pass."""
+    """Process one document; tried again while a provider or a page's server fails in a way that may pass."""
     identifier = uuid.UUID(document_id)
     try:
         ingest.ingest(self.tenant, identifier)
@@ -28,6 +32,13 @@ def ingest_document(self: Any, document_id: str) -> None:
             raise self.retry(exc=error, countdown=wait)
         except (MaxRetriesExceededError, ProviderError):
             ingest.give_up(self.tenant, identifier, error.detail)
+    except OutboundError as error:
+        try:
+            raise self.retry(
+                exc=error, countdown=PAGE_WAIT_S * 2.0**self.request.retries, max_retries=PAGE_RETRIES
+            )
+        except (MaxRetriesExceededError, OutboundError):
+            ingest.give_up(self.tenant, identifier, f"url: {error.detail}")
 
 
 @shared_task(name="knowledge.requeue_documents", tenant_mode=None)

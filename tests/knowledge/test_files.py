@@ -190,10 +190,10 @@ class TestUploading:
 
         extract = reading.extract
 
-        def extract_while_somebody_edits(*args):
+        def extract_while_somebody_edits(*args, **options):
             with acting_as(acme):
                 change_document(document.pk, content="A text about valves.")
-            return extract(*args)
+            return extract(*args, **options)
 
         monkeypatch.setattr(reading, "extract", extract_while_somebody_edits)
         assert ingest.ingest(corpus.ref(acme), document.pk) is False
