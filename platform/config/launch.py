@@ -35,7 +35,7 @@ from config.shaping import PostgresLog
 from config.state import ChildRecord, sole_use
 from config.supervisor import Stopped, Supervisor
 
-STOP_ORDER = (("ready", "prepare"), ("web", "beat"), ("worker", "maintain"), ("redis",), ("postgres",))
+STOP_ORDER = (("ready", "prepare", "rebase"), ("web", "beat"), ("worker", "maintain"), ("redis",), ("postgres",))
 BACKLOG = 2048
 # Whoever holds one of these can change tables; web, worker and beat never get them.
 OWNERS_SETTINGS = tuple(
@@ -114,6 +114,8 @@ def _run(home: Path, supervisor: Supervisor, listening: socket.socket) -> None:
         supervisor.start(program)
     # From here only the web process takes connections; ours is kept for its successors.
     supervisor.start_once(Step("ready", announce_when_ready))
+    # Beside them, for it visits every tenant: summaries of a database that was restored, or upgraded, wait for it.
+    supervisor.start_once(Step("rebase", _rebase))
     supervisor.run()
 
 
@@ -140,6 +142,10 @@ def _prepare() -> None:
     if env.flag("FRONTDESK_DEMO", True):
         call_command("demo", seed=True)
     print(f"roles, migrations and demo are in place, after {time.monotonic() - began:.1f} s")
+
+
+def _rebase() -> None:
+    call_command("rollup", rebase=True)
 
 
 def programs(home: Path, listening: int) -> list[Program]:
