@@ -29,19 +29,25 @@ START: Final = OpenApiParameter(
 )
 END: Final = OpenApiParameter("end", OpenApiTypes.DATETIME, description="Up to here, not included.")
 FILTERS: Final = [
-    OpenApiParameter("session", uuid.UUID),
-    OpenApiParameter("message", uuid.UUID),
-    OpenApiParameter("service", str, enum=Service.values),
-    OpenApiParameter("provider", str),
-    OpenApiParameter("model", str),
-    OpenApiParameter("feature", str),
+    OpenApiParameter("session", uuid.UUID, description="Only events of this conversation."),
+    OpenApiParameter("message", uuid.UUID, description="Only events of this answer."),
+    OpenApiParameter("service", str, enum=Service.values, description="Only events of this service."),
+    OpenApiParameter("provider", str, description="Only events of this provider."),
+    OpenApiParameter("model", str, description="Only events of this model."),
+    OpenApiParameter("feature", str, description="Only events of this feature."),
     START,
     END,
 ]
 GROUPINGS: Final = [
     START,
     END,
-    OpenApiParameter("group_by", str, enum=SummaryPeriod.values, default=SummaryPeriod.DAY),
+    OpenApiParameter(
+        "group_by",
+        str,
+        enum=SummaryPeriod.values,
+        default=SummaryPeriod.DAY,
+        description="How long each row's period is.",
+    ),
     OpenApiParameter("by", str, description=f"Comma-separated dimensions of {', '.join(DIMENSIONS)}."),
 ]
 

@@ -5,6 +5,7 @@ Read-only fields are ignored on input, so that an item can be read, changed and 
 
 import json
 import math
+import re
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
@@ -18,6 +19,7 @@ from rest_framework import serializers
 from kernel.money import MAX_DIGITS, PLACES, as_text
 
 MAX_JSON: Final = 64 * 1024
+WEB_ADDRESS: Final = re.compile(r"https?://[^\s/]+\S*")
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -123,15 +125,16 @@ class Email(serializers.EmailField):
         return str(super().to_internal_value(data)).lower()
 
 
-class Address(serializers.URLField):
+class Address(Text):
     """A web address (http or https), as a string."""
 
     default_error_messages = {"invalid": "Must be a web address (http or https)."}
 
     def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str) or (data and not data.startswith(("http://", "https://"))):
+        address = super().to_internal_value(data)
+        if address and not WEB_ADDRESS.fullmatch(address):
             self.fail("invalid")
-        return str(super().to_internal_value(data))
+        return address
 
 
 class Choice(serializers.ChoiceField):

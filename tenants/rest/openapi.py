@@ -43,6 +43,7 @@ MEANINGS: Final = {
     402: "A plan's limit or a budget is reached.",
     403: "The key lacks a scope, or this is not allowed.",
     404: "Unknown, or another tenant's.",
+    405: "This address has no such method; Allow names those it has.",
     406: "Only JSON is answered.",
     409: "Contradicts what is stored.",
     413: "The body is too large.",
@@ -76,8 +77,9 @@ class ProblemSchema(AutoSchema):
             return None
         scope = needed(self.view, self.method)
         operation["x-scope"] = scope
-        note = f"Needs the scope `{scope}`."
-        operation["description"] = "\n\n".join(filter(None, [operation.get("description"), note]))
+        summary, _, rest = (operation.get("description") or "").partition("\n\n")
+        operation["summary"] = summary
+        operation["description"] = "\n\n".join(filter(None, [rest, f"Needs the scope `{scope}`."]))
         reference = self._problem_component().ref
         for status in self._problem_statuses(operation):
             operation["responses"].setdefault(str(status), _problem_response(status, reference))
