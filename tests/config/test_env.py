@@ -157,3 +157,17 @@ def test_given_keys_are_used_and_short_ones_refused(monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "short")
     with pytest.raises(ConfigurationError, match="SECRET_KEY is too short"):
         env.secret_key()
+
+
+def test_files_are_kept_in_the_state_unless_a_folder_is_named(monkeypatch, tmp_path):
+    monkeypatch.delenv("STORAGE_URL", raising=False)
+    assert env.storage_url(Path("/tmp/fd state")) == "file:///tmp/fd%20state/files"
+    monkeypatch.setenv("STORAGE_URL", f"file://{tmp_path}")
+    assert env.storage_url(Path("/x")) == f"file://{tmp_path}"
+
+
+@pytest.mark.parametrize("wrong", ["s3://bucket", "file://host/share", "file://", "files", "http://example.com/"])
+def test_another_storage_is_refused_by_name(monkeypatch, wrong):
+    monkeypatch.setenv("STORAGE_URL", wrong)
+    with pytest.raises(ConfigurationError, match="STORAGE_URL"):
+        env.storage_url(Path("/x"))
