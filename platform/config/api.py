@@ -48,7 +48,9 @@ def openapi(request: HttpRequest) -> HttpResponse:
 def docs(request: HttpRequest) -> HttpResponse:
     """The document as a page."""
     return render(
-        request, "config/api_reference.html", {"reference": Reference(document()), "problems": MEANINGS}
+        request,
+        "config/api_reference.html",
+        {"reference": Reference(document()), "problems": sorted(MEANINGS.items())},
     )
 
 

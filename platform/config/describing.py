@@ -58,7 +58,9 @@ def describe(doors: Sequence[URLPattern]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of `doors`, mounted at /api/v1/; made once, since doors do not change while a process
     runs."""
     # Postprocessing would name every enumeration after a hash of its values.
-    with patched_settings({"DESCRIPTION": DESCRIPTION, "POSTPROCESSING_HOOKS": []}):
+    with patched_settings(
+        {"DESCRIPTION": DESCRIPTION, "POSTPROCESSING_HOOKS": [], "ENUM_GENERATE_CHOICE_DESCRIPTION": False}
+    ):
         generator: Any = SchemaGenerator(patterns=[path("api/v1/", include(list(doors)))])  # type: ignore[no-untyped-call]  # upstream
         made: dict[str, Any] = generator.get_schema(public=True)
     # Bounds that are Decimals in the code are numbers in the document.

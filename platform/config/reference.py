@@ -1,6 +1,7 @@
 """An OpenAPI document put in the order a person reads it in: areas, their operations, fields and examples."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,9 +9,13 @@ from typing import Any, Final
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-METHODS: Final = ("get", "post", "patch", "put", "delete")
+from config.describing import METHODS
+
 MAX_DEPTH: Final = 4
-WORDS: Final = {"uuid": "id", "date-time": "time", "decimal": "decimal string"}
+# What the examples' ids are called in a curl command, so that it can be pasted once they are set.
+BASE: Final = "$FRONTDESK_URL"
+KEY: Final = "Authorization: Bearer $FRONTDESK_KEY"
+WORDS: Final = {"uuid": "id", "date-time": "time", "decimal": "decimal string", "email": "email"}
 EXAMPLES: Final = {
     "uuid": "01987a5e-6d3b-7c41-9f60-2a4b8c1d0e9f",
     "date-time": "2026-01-05T09:30:00Z",
@@ -20,17 +25,18 @@ EXAMPLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A parameter or a field of a body."""
+    """A parameter or a field of a body. `depth` counts the objects that it lies in."""
 
     name: str
     type: str
     required: bool
     description: SafeString
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One verb on one path."""
+    """One verb on one path. `words` is what a search looks through."""
 
     id: str
     method: str
@@ -41,10 +47,21 @@ class Operation:
     scope: str
     parameters: list[Field]
     body: list[Field]
-    body_example: str
+    answer: list[Field]
     answers: list[tuple[str, str, bool]]
     answer_status: str
     answer_example: str
+    curl: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """What belongs together."""
+
+    name: str
+    description: SafeString
+    operations: list[Operation]
 
 
 class Reference:
@@ -57,63 +74,79 @@ class Reference:
         self.paragraphs = [
             prose(part) for part in document["info"].get("description", "").strip().split("\n\n")
         ]
-        self.areas: dict[str, list[Operation]] = {}
+        described = {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
+        grouped: dict[str, list[Operation]] = {}
         for path, verbs in document["paths"].items():
             for method in METHODS:
                 if method in verbs:
                     tag = (verbs[method].get("tags") or ["other"])[0]
-                    self.areas.setdefault(tag, []).append(self._operation(method, path, verbs[method]))
+                    grouped.setdefault(tag, []).append(self._operation(method, path, verbs[method]))
+        self.areas = [Area(name, prose(described.get(name, "")), found) for name, found in grouped.items()]
 
     def _operation(self, method: str, path: str, described: dict[str, Any]) -> Operation:
-        first, _, notes = (described.get("description") or "").partition("\n\n")
-        schema, example = self._content(described.get("requestBody", {}))
-        status, (_, answer) = self._success(described["responses"])
+        summary, notes = described.get("summary", ""), described.get("description", "").split("\n\n")
+        schema, body = self._content(described.get("requestBody", {}))
+        status, shown, answer = self._shown(described["responses"])
+        parameters = [_parameter(parameter) for parameter in described.get("parameters", [])]
         return Operation(
             id=described["operationId"],
             method=method.upper(),
             path=path,
-            title=first.replace("`", ""),
-            summary=prose(first),
-            notes=[
-                prose(part) for part in notes.split("\n\n") if part and not part.startswith("Needs the scope")
-            ],
+            title=summary.partition(". ")[0].partition(": ")[0].replace("`", "").rstrip("."),
+            summary=prose(summary),
+            notes=[prose(part) for part in notes if part and not part.startswith("Needs the scope")],
             scope=described.get("x-scope", ""),
-            parameters=[_parameter(parameter) for parameter in described.get("parameters", [])],
+            parameters=parameters,
             body=list(self._fields(schema)),
-            body_example=example,
+            answer=list(self._fields(shown)),
             answers=[
                 (code, response.get("description") or "Done.", code < "400")
                 for code, response in described["responses"].items()
             ],
             answer_status=status,
-            answer_example=answer,
+            answer_example="" if answer is None else _json(answer),
+            curl=_curl(method, path, body),
+            words=" ".join(
+                [path, summary, described["operationId"], *(field.name for field in parameters)]
+            ).lower(),
         )
 
-    def _success(self, responses: dict[str, Any]) -> tuple[str, tuple[dict[str, Any], str]]:
-        status = next((code for code in responses if code.startswith("2")), "")
-        return status, self._content(responses.get(status, {}))
+    def _shown(self, responses: dict[str, Any]) -> tuple[str, dict[str, Any], Any]:
+        """Status, schema and example of a good answer: of the one that was recorded, where there is one."""
+        good = {code: response for code, response in responses.items() if code.startswith("2")}
+        status = next(
+            (code for code, response in good.items() if any("example" in c for c in _contents(response))),
+            next(iter(good), ""),
+        )
+        return status, *self._content(good.get(status, {}))
 
-    def _content(self, holder: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    def _content(self, holder: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         """The JSON schema of a body and an example of it, its own or one made from the schema."""
         for media_type, content in holder.get("content", {}).items():
             if "json" in media_type:
                 schema = self._resolved(content.get("schema", {}))
-                examples = content.get("examples")
-                value = next(iter(examples.values()))["value"] if examples else self._example(schema, 0)
-                return schema, json.dumps(value, indent=2, ensure_ascii=False)
-        return {}, ""
+                return schema, content.get("example", self._example(schema, 0))
+        return {}, None
 
     def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
         for part in (schema, *schema.get("allOf", ()), *schema.get("oneOf", ()), *schema.get("anyOf", ())):
             if "$ref" in part:
                 found: dict[str, Any] = self._components.get(part["$ref"].rpartition("/")[2], {})
                 return found
+            if "properties" in part:
+                return part
         return schema
 
-    def _fields(self, schema: dict[str, Any]) -> Iterator[Field]:
+    def _fields(self, schema: dict[str, Any], depth: int = 0) -> Iterator[Field]:
+        """The fields of an object and, below each, those of the objects it holds."""
         required = schema.get("required", ())
         for name, described in schema.get("properties", {}).items():
-            yield Field(name, _type_of(described), name in required, prose(described.get("description", "")))
+            inner = self._resolved(described.get("items", described))
+            kind = _type_of(described) if "properties" not in inner else _kind_of_object(described)
+            about = described.get("description") or ""
+            yield Field(name, kind, name in required, prose(about), depth)
+            if "properties" in inner and depth < MAX_DEPTH:
+                yield from self._fields(inner, depth + 1)
 
     def _example(self, schema: dict[str, Any], depth: int) -> Any:
         schema = self._resolved(schema)
@@ -131,14 +164,37 @@ class Reference:
         return _scalar_example(kind, schema)
 
 
+def _contents(holder: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(holder.get("content", {}).values())
+
+
 def prose(text: str) -> SafeString:
-    """Text with `code` in backticks, as HTML; everything else is escaped."""
-    parts = text.split("`")
-    return format_html_join(
-        "",
-        "{}",
-        ((format_html("<code>{}</code>", part) if index % 2 else part,) for index, part in enumerate(parts)),
-    )
+    """Text with `code` in backticks and **bold** in stars, as HTML; everything else is escaped."""
+    return format_html_join("", "{}", ((piece,) for piece in _pieces(text)))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for index, part in enumerate(text.split("`")):
+        if index % 2:
+            yield format_html("<code>{}</code>", part)
+            continue
+        for place, words in enumerate(part.split("**")):
+            yield format_html("<strong>{}</strong>", words) if place % 2 else words
+
+
+def _curl(method: str, path: str, body: Any) -> str:
+    lines = [
+        f"curl {'' if method == 'get' else f'-X {method.upper()} '}{BASE}{path.replace('{', '$').replace('}', '')}"
+    ]
+    lines.append(f'  -H "{KEY}"')
+    if body is not None:
+        lines.append('  -H "Content-Type: application/json"')
+        lines.append(f"  -d {shlex.quote(_json(body))}")
+    return " \\\n".join(lines)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _scalar_example(kind: str | None, schema: dict[str, Any]) -> Any:
@@ -158,6 +214,13 @@ def _parameter(described: dict[str, Any]) -> Field:
     )
 
 
+def _kind_of_object(schema: dict[str, Any]) -> str:
+    if schema.get("type") == "array":
+        return "list of objects"
+    is_nullable = any(part.get("type") == "null" for part in schema.get("oneOf", schema.get("anyOf", ())))
+    return "object or null" if is_nullable else "object"
+
+
 def _type_of(schema: dict[str, Any]) -> str:
     if schema.get("enum"):
         return " | ".join("null" if value is None else str(value) for value in schema["enum"])
@@ -170,7 +233,7 @@ def _type_of(schema: dict[str, Any]) -> str:
         text = text.replace("string", WORDS[schema["format"]])
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
-        text += f", {low} to {high:,}"
+        text += f", {low:g} to {high:,}"
     if schema.get("maxLength"):
         text += f", at most {schema['maxLength']:,}"
     return text
