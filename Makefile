@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench soak audit isolation-mutants shell fmt lock setup setup-dev \
+.PHONY: help up test check bench soak audit isolation-mutants pictures shell fmt lock setup setup-dev \
         check-tools check-style check-types check-contracts check-migrations check-widget check-licences check-tests
 
 BIN := .venv/bin
@@ -47,6 +47,9 @@ soak: $(DEVELOPMENT) ## the long ones: races, faults, thousands of sockets
 audit: $(DEVELOPMENT) ## known vulnerabilities of what is installed (needs the network)
 	$(BIN)/uv tool run pip-audit --requirement requirements.lock --require-hashes --no-deps --disable-pip
 	npm --prefix widgets/embed audit
+
+pictures: $(DEVELOPMENT) ## take the README's pictures from a fresh demo (needs Chromium)
+	$(BIN)/python docs/pictures/take.py
 
 isolation-mutants: $(DEVELOPMENT) ## weaken each guard between tenants in turn; a behavioural test must notice
 	$(BIN)/python -m tests.isolation.mutants

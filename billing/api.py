@@ -13,9 +13,9 @@ from billing.costs.listing import EVENT_COLUMNS, as_cost_event_object, event_fil
 from billing.costs.models import CostEvent, Service, SummaryPeriod
 from billing.costs.representing import (
     NEW_EVENTS_SCHEMA,
+    RECORDED_EVENTS_SCHEMA,
     CostEventFields,
     CostReportFields,
-    RecordedEventFields,
     PlanUsageFields,
 )
 from billing.costs.summaries import DIMENSIONS, summaries
@@ -70,7 +70,7 @@ class CostEvents(TenantView):
     @extend_schema(
         operation_id="cost_events_create",
         request={"application/json": NEW_EVENTS_SCHEMA},
-        responses={201: RecordedEventFields},
+        responses={(201, "application/json"): RECORDED_EVENTS_SCHEMA},
     )
     def post(self, request: Request) -> Response:
         """Record one event, or an array of up to 1,000, from your own workers; the answer has the same shape.

@@ -22,6 +22,7 @@ from kernel.clock import now
 from kernel.errors import InvalidInput, ProviderError
 from kernel.ids import uuid7
 from kernel.outbound import OutboundError
+from knowledge.files.extracting import TooBusy
 from knowledge.models import Document, DocumentStatus, DocumentVersion
 from knowledge.parse import parse
 from knowledge.publishing import Prepared, publish
@@ -66,7 +67,8 @@ def forget(document_id: uuid.UUID) -> None:
 def ingest(tenant: TenantRef, document_id: uuid.UUID) -> bool:
     """Process the document's newest version; True when it was published.
 
-    False where there was nothing to do, somebody else does it, or the text cannot be read (the row says why).
+    False where there was nothing to do, somebody else does it, this machine is too busy, or the text cannot be read
+    (the row says why).
     Idempotent. Call it outside any transaction. Raises ProviderError, and OutboundError where a page may be there
     later; the document is then pending again.
     """
@@ -87,6 +89,10 @@ def ingest(tenant: TenantRef, document_id: uuid.UUID) -> bool:
             raise InvalidInput.of("content", "has no readable text")
     except InvalidInput as error:
         give_up(tenant, document_id, error.detail, version.number)
+        return False
+    except TooBusy as error:
+        # The promise stands: the sweep sends the document again.
+        _put_off(tenant, document_id, version.number, error.detail)
         return False
     except OutboundError as error:
         if not error.retryable:

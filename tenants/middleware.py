@@ -3,9 +3,11 @@
 import uuid
 from collections.abc import Callable
 
+from django.contrib.auth import SESSION_KEY
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 
+from kernel import observing
 from tenants.context import NOBODY, TenantRef, acting_as
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
@@ -28,6 +30,7 @@ class TenantMiddleware:
         request.tenant = tenant or NOBODY  # type: ignore[attr-defined]  # what django_tenants' template tags read
         if tenant is None:
             return self.get_response(request)
+        observing.note(user_id=request.session.get(SESSION_KEY))
         with acting_as(tenant):
             response = self.get_response(request)
             if response.status_code >= 500:

@@ -22,7 +22,7 @@ MEMBER_MODELS: Final = frozenset(
     }
 )
 MEMBER_READS: Final = frozenset({"widgets.widget", "widgets.personality"})
-OWNER_MODELS: Final = frozenset({"tenants.tenant", "billing.budget"})
+OWNER_MODELS: Final = frozenset({"billing.budget"})
 RECORDED_MODELS: Final = frozenset(
     {
         "widgets.session",
@@ -49,5 +49,5 @@ def may(role: Role, permission: str) -> bool:
     if role is Role.OWNER:
         return True
     if role is Role.ADMIN:
-        return model not in OWNER_MODELS or action == "view"
+        return permission != "tenants.delete_tenant" and (model not in OWNER_MODELS or action == "view")
     return model in MEMBER_MODELS or (model in MEMBER_READS and action == "view")

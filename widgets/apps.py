@@ -9,9 +9,11 @@ class WidgetsConfig(AppConfig):
         # Models can only be imported once every app is loaded.
         from billing import usage
         from billing.costs import ledger
-        from widgets import counting
+        from tenants import configuring
+        from widgets import counting, editing
         from widgets.chat.spending import add_to_sessions
 
         ledger.on_recorded(add_to_sessions)
+        configuring.checks_domains(editing.refuse_outside)
         usage.counts("widgets", counting.active_widgets)
         usage.counts("conversations", counting.conversations)

@@ -73,6 +73,20 @@ def delete_widget(widget_id: uuid.UUID) -> None:
     widget.delete()
 
 
+def refuse_outside(domains: Sequence[str]) -> None:
+    """Raise InvalidInput naming `allowed_domains` unless the websites of all widgets lie inside `domains` (none: all
+    domains are allowed)."""
+    if not domains:
+        return
+    for name, websites in Widget.objects.order_by("id").values_list("name", "domain_whitelist"):
+        try:
+            whitelist.checked(websites, inside=domains)
+        except InvalidInput as error:
+            raise InvalidInput.of(
+                "allowed_domains", f"{name} is shown on a website outside these; change its websites first"
+            ) from error
+
+
 def _locked(widget_id: uuid.UUID) -> Widget:
     # The lock also holds back a first visitor, whose row needs this one to stay.
     widget = Widget.objects.select_for_update().filter(pk=widget_id).first()

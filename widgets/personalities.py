@@ -2,10 +2,12 @@
 
 import re
 import uuid
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from kernel.errors import Conflict, FieldError, InvalidInput, NotFound
+from tenants.models import User
 from widgets.models import Personality, PersonalityVersion
 
 # What a provider accepts (OpenAI's API reference: temperature 0..2, penalties -2..2, top_p 0..1).
@@ -23,9 +25,11 @@ MODEL: Final = re.compile(r"(offline|[a-z0-9_-]+:\S+)?")
 VERSIONED: Final = (*LENGTHS, *BOUNDS, "metadata")
 CHANGEABLE: Final = (*VERSIONED, "is_default", "is_active")
 DERIVED: Final = "usageStats"
+SAVED_BY: Final = "savedBy"
+"""In a version's content: the id of the person who saved it; missing where a program did."""
 
 
-def create_personality(name: str, **fields: Any) -> Personality:
+def create_personality(name: str, *, by: User | None = None, **fields: Any) -> Personality:
     """A new personality of the acting tenant and its first version. A tenant's first one becomes the default.
 
     Raises InvalidInput naming each field that is out of bounds; Conflict for a default that is not active.
@@ -38,11 +42,11 @@ def create_personality(name: str, **fields: Any) -> Personality:
     if personality.is_default:
         _step_down(except_for=personality)
     personality.save(force_insert=True)
-    _keep_version(personality)
+    _keep_version(personality, by)
     return personality
 
 
-def update_personality(personality_id: uuid.UUID, **changes: Any) -> Personality:
+def update_personality(personality_id: uuid.UUID, *, by: User | None = None, **changes: Any) -> Personality:
     """The personality with `changes`, as its next version. Making it the default takes that from the other one.
 
     Raises NotFound, InvalidInput as create_personality does, and Conflict for a change that would leave the tenant
@@ -58,7 +62,7 @@ def update_personality(personality_id: uuid.UUID, **changes: Any) -> Personality
         _step_down(except_for=personality)
     personality.version += 1
     personality.save()
-    _keep_version(personality)
+    _keep_version(personality, by)
     return personality
 
 
@@ -69,6 +73,27 @@ def delete_personality(personality_id: uuid.UUID) -> None:
     if personality.is_default:
         raise Conflict("The default personality cannot be deleted: make another one the default first.")
     personality.delete()
+
+
+def draft_personality(fields: Mapping[str, str]) -> Personality:
+    """A personality that is not saved, from a form's texts, to try it out with. Raises InvalidInput as
+    create_personality does, and for what is not a number."""
+    values: dict[str, Any] = {"name": "draft"}
+    for field, text in fields.items():
+        try:
+            values[field] = _number(field, text) if field in BOUNDS else text
+        except (ArithmeticError, ValueError) as error:
+            raise InvalidInput.of(field, "must be a number") from error
+    personality = Personality()
+    _apply(personality, values)
+    return personality
+
+
+def _number(field: str, text: str) -> Decimal | int:
+    number = int(text) if field == "max_tokens" else Decimal(text)
+    if not Decimal(number).is_finite():
+        raise ValueError(text)
+    return number
 
 
 def _locked() -> list[Personality]:
@@ -119,8 +144,10 @@ def _step_down(*, except_for: Personality) -> None:
     Personality.objects.filter(is_default=True).exclude(pk=except_for.pk).update(is_default=False)
 
 
-def _keep_version(personality: Personality) -> None:
+def _keep_version(personality: Personality, by: User | None) -> None:
     content = {field: getattr(personality, field) for field in VERSIONED}
+    if by is not None:
+        content[SAVED_BY] = str(by.pk)
     PersonalityVersion.objects.create(
         personality=personality,
         version=personality.version,

@@ -98,14 +98,19 @@ def settle(purpose_id: uuid.UUID, spent: Decimal | None = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT public.settle_budgets(%s)", [purpose_id])
         (held,) = cursor.fetchone()
-    if spent is not None and held is not None and spent > held:
-        logger.warning("purpose %s spent $%s, more than the $%s held for it", purpose_id, spent, held)
+    _compare(purpose_id, spent, held)
 
 
-def spend(event_ids: Sequence[uuid.UUID]) -> None:
-    """Count new events of the acting tenant in its budgets. Only `ledger.record` calls this."""
+def spend(
+    event_ids: Sequence[uuid.UUID], *, settling: uuid.UUID | None = None, spent: Decimal | None = None
+) -> None:
+    """Count new events of the acting tenant in its budgets and, in the same statement, settle the purpose they were
+    for, as `settle` does. Only `ledger.write` calls this."""
     with connection.cursor() as cursor:
-        cursor.execute(statement("spend_budgets"), {"ids": list(event_ids)})
+        cursor.execute("SELECT public.spend_budgets(%s, %s)", [list(event_ids), settling])
+        (held,) = cursor.fetchone()
+    if settling is not None:
+        _compare(settling, spent, held)
 
 
 def change(budget_id: uuid.UUID, **values: Any) -> None:
@@ -147,6 +152,11 @@ def _await_writers() -> None:
             "SELECT pg_advisory_xact_lock(hashtextextended('cost_events ' || %s::text, 0))",
             [str(require_tenant().id)],
         )
+
+
+def _compare(purpose_id: uuid.UUID, spent: Decimal | None, held: Decimal | None) -> None:
+    if spent is not None and held is not None and spent > held:
+        logger.warning("purpose %s spent $%s, more than the $%s held for it", purpose_id, spent, held)
 
 
 def _lock() -> None:

@@ -70,24 +70,49 @@ def on_recorded(listener: Callable[[SessionCosts], None]) -> None:
     _listeners.append(listener)
 
 
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """Events with their price of the time, not written yet."""
+
+    rows: Sequence[Mapping[str, Any]]
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+    @property
+    def total(self) -> Decimal | None:
+        """Dollars for all of them; None where one has no price."""
+        prices = [row["cost_usd"] for row in self.rows]
+        return None if None in prices else sum(prices, Decimal(0))
+
+
 def record(events: Sequence[NewCostEvent]) -> list[RecordedEvent]:
-    """Write `events` of the acting tenant, in their order; idempotent. Their cost is added to sessions and budgets in
-    the same transaction, and a fold is asked for when it commits.
+    """Price and write `events` of the acting tenant, as `price` and `write` do."""
+    return write(price(events))
+
+
+def price(events: Sequence[NewCostEvent]) -> Bill:
+    """What `events` of the acting tenant cost. Takes no lock."""
+    return Bill([_row(event) for event in events])
+
+
+def write(bill: Bill, *, settling: uuid.UUID | None = None) -> list[RecordedEvent]:
+    """Write a bill's events, in their order; idempotent. Their cost is added to sessions and budgets in the same
+    transaction, and a fold is asked for when it commits. `settling`: give back what budgets hold for this purpose, too.
 
     Locks sessions and then budgets until the transaction ends: call it last. A session or message that does not exist
     fails at commit with an IntegrityError.
     """
-    if not events:
-        return []
-    tenant = require_tenant()
-    rows = [_row(event) for event in events]
-    written, has_budgets = _insert(tenant, rows)
+    tenant, rows = require_tenant(), bill.rows
+    written, has_budgets = _insert(tenant, rows) if rows else ([], False)
     recorded = _recorded(rows, written)
     if written:
         _tell(recorded)
-        if has_budgets:
-            budgets.spend(written)
         transaction.on_commit(lambda: debounce.fold_soon(tenant))
+    if has_budgets:
+        budgets.spend(written, settling=settling, spent=bill.total)
+    elif settling is not None:
+        budgets.settle(settling, bill.total)
     return recorded
 
 

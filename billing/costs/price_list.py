@@ -9,6 +9,8 @@ from billing.costs import pricing
 from billing.costs.models import ModelPrice, PriceUnit, Service
 from kernel import clock
 
+# Providers that we only know embedders of.
+EMBEDDERS: Final = frozenset({"voyage"})
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -59,6 +61,7 @@ def update(models: Iterable[PricedModel]) -> Listed:
 
 
 def named(text: str) -> PricedModel:
-    """`provider:model` as a language model, or as an embedder where its name says so."""
+    """`provider:model` as a language model, or as an embedder where its name or its provider says so."""
     provider, _, model = text.partition(":")
-    return PricedModel(Service.EMBEDDING if "embed" in model else Service.LLM, provider, model)
+    embeds = "embed" in model or provider in EMBEDDERS
+    return PricedModel(Service.EMBEDDING if embeds else Service.LLM, provider, model)

@@ -58,14 +58,6 @@ class CostEventFields(StrictSerializer):
     timestamp = Time()
 
 
-class RecordedEventFields(StrictSerializer):
-    """What became of an event that was sent."""
-
-    id = Id()
-    cost_usd = Money(allow_null=True)
-    is_new = Flag(help_text="false: its idempotency key was known, and this is the event of the first time.")
-
-
 class CostTotalsFields(StrictSerializer):
     """Sums."""
 
@@ -99,12 +91,34 @@ def _event_schema() -> dict[str, Any]:
     return schema
 
 
-NEW_EVENTS_SCHEMA: Final = {
-    "oneOf": [
-        _event_schema(),
-        {"type": "array", "items": _event_schema(), "minItems": 1, "maxItems": MAX_EVENTS},
-    ]
+def _one_or_many(component: str) -> dict[str, Any]:
+    item = {"$ref": f"#/components/schemas/{component}"}
+    return {"oneOf": [item, {"type": "array", "items": item, "minItems": 1, "maxItems": MAX_EVENTS}]}
+
+
+# What the document holds beside what it finds by itself: a body or an answer that may be one item or an array of them.
+COMPONENTS: Final = {
+    "NewCostEvent": _event_schema(),
+    "RecordedCostEvent": {
+        "type": "object",
+        "description": "What became of an event that was sent.",
+        "properties": {
+            "id": {"type": "string", "format": "uuid"},
+            "cost_usd": {
+                "type": ["string", "null"],
+                "format": "decimal",
+                "description": "null: the price is not known.",
+            },
+            "is_new": {
+                "type": "boolean",
+                "description": "false: its idempotency key was known, and this is the event of the first time.",
+            },
+        },
+        "required": ["id", "cost_usd", "is_new"],
+    },
 }
+NEW_EVENTS_SCHEMA: Final = _one_or_many("NewCostEvent")
+RECORDED_EVENTS_SCHEMA: Final = _one_or_many("RecordedCostEvent")
 
 
 class Share(Number):

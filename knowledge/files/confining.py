@@ -19,7 +19,7 @@ MEMORY: Final = 768 * 1024 * 1024
 """Bytes of address space."""
 OUTPUT: Final = 48 * 1024 * 1024
 """Bytes that may be written: 10 MB of text is at most some 40 MB as escaped JSON."""
-NICENESS: Final = 10
+NICENESS: Final = 5
 """Conversations go first."""
 
 # linux/prctl.h, linux/seccomp.h, linux/audit.h, linux/filter.h

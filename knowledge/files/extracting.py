@@ -13,12 +13,13 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any, Final
 
-from kernel.errors import InvalidInput
+from kernel.errors import FrontdeskError, InvalidInput
 from knowledge.files.outcome import Read
 from knowledge.files.recognising import Kind
 
-WALL_S: Final = 45.0
-"""Seconds by the clock, well within a document's lease; the process has CPU_S of them on a processor."""
+WALL_S: Final = 90.0
+"""Seconds by the clock, within a document's lease. The process has CPU_S of them on a processor, and nothing to wait
+for but a processor: who needs more by the clock stood behind others."""
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 CHILD: Final = (sys.executable, "-s", "-P", "-W", "ignore", "-m", "knowledge.files.child")
 # Nothing of the worker's environment, which holds keys.
@@ -34,11 +35,17 @@ CRASHED: Final = "it is broken, or too large to be read in one piece: save it an
 logger = logging.getLogger(__name__)
 
 
+class TooBusy(FrontdeskError):
+    """This machine had no time for the file; it may have later."""
+
+    code = "too_busy"
+
+
 def extract(name: str, kind: Kind, data: bytes, *, charset: str = "") -> Read:
     """The text of a file as markdown. `charset` is what a server said of its encoding.
 
-    Raises InvalidInput on `file` with the reason where it cannot be read, whatever is in it; OSError where this machine
-    cannot start a process. Call it outside any transaction: it may take WALL_S.
+    Raises InvalidInput on `file` with the reason where it cannot be read, whatever is in it; TooBusy, and OSError where
+    this machine cannot start a process. Call it outside any transaction: it may take WALL_S.
     """
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as answered:
         given.write(data)
@@ -46,10 +53,13 @@ def extract(name: str, kind: Kind, data: bytes, *, charset: str = "") -> Read:
         code = _run(kind, charset, given, answered)
         answered.seek(0)
         answer = _answer(answered.read()) if code == 0 else None
+    if code is None:
+        logger.warning("the reader of a %s got too little of a processor in %s s", kind.name, WALL_S)
+        raise TooBusy("This machine is too busy to read the file; it will be tried again.")
     if answer is None:
         logger.info("the reader of a %s ended with %s", kind.name, code)
-        timed_out = code in (None, -signal.SIGXCPU)
-        raise InvalidInput.of("file", f"“{name}” cannot be read: {TOO_LONG if timed_out else CRASHED}")
+        reason = TOO_LONG if code == -signal.SIGXCPU else CRASHED
+        raise InvalidInput.of("file", f"“{name}” cannot be read: {reason}")
     if "refused" in answer:
         raise InvalidInput.of("file", f"“{name}” cannot be read: {answer['refused']}")
     if not answer["confined"]:

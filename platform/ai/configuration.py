@@ -1,4 +1,4 @@
-"""The settings that chat models read: keys, addresses and how long a provider may take."""
+"""The settings that chat models and embedders read: keys, addresses and how long a provider may take."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ from django.conf import settings
 
 OPENAI_URL = "https://api.openai.com/v1"
 ANTHROPIC_URL = "https://api.anthropic.com"
+VOYAGE_URL = "https://api.voyageai.com/v1"
 
 FIRST_TOKEN_TIMEOUT_S = 30.0
 STALL_TIMEOUT_S = 20.0
@@ -30,6 +31,8 @@ class Configuration:
     anthropic_api_key: str = ""
     anthropic_base_url: str = ANTHROPIC_URL
     timeouts: Timeouts = Timeouts()
+    voyage_api_key: str = ""
+    voyage_base_url: str = VOYAGE_URL
 
 
 def current() -> Configuration:
@@ -46,9 +49,16 @@ def current() -> Configuration:
         openai_base_url=text("OPENAI_BASE_URL", OPENAI_URL),
         anthropic_api_key=text("ANTHROPIC_API_KEY"),
         anthropic_base_url=text("ANTHROPIC_BASE_URL", ANTHROPIC_URL),
+        voyage_api_key=text("VOYAGE_API_KEY"),
+        voyage_base_url=text("VOYAGE_BASE_URL", VOYAGE_URL),
         timeouts=Timeouts(
             first_token=seconds("LLM_FIRST_TOKEN_TIMEOUT_S", FIRST_TOKEN_TIMEOUT_S),
             stall=seconds("LLM_STALL_TIMEOUT_S", STALL_TIMEOUT_S),
             total=seconds("LLM_TOTAL_TIMEOUT_S", TOTAL_TIMEOUT_S),
         ),
     )
+
+
+def specs_in(text: str) -> tuple[str, ...]:
+    """The models that a setting such as LLM_MODEL names, comma-separated, in its order and each once."""
+    return tuple(dict.fromkeys(spec.strip() for spec in text.split(",")))

@@ -1,13 +1,14 @@
 """Everything a provider can do wrong, as ProviderError: one table for chat models and embedders.
 
 `code` and `retryable`: rate_limited (429; not retryable where the account's quota is spent), unavailable (5xx, refused,
-reset before the answer), timeout (nothing came), stalled (it stopped halfway), cut (it ended before it said so),
-bad_response (not what the API promises), unauthorized (401, 403; not retryable), refused (other 4xx, or the model
-declines; not retryable).
+reset before the answer; not retryable where there is no such model, 404), timeout (nothing came), stalled (it stopped
+halfway), cut (it ended before it said so), bad_response (not what the API promises), unauthorized (401, 403; not
+retryable), refused (other 4xx, or the model declines; not retryable).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from ai.usage import Usage
 from kernel.clock import now
 from kernel.errors import ProviderError
 
@@ -38,6 +40,39 @@ STATUS_OF = {
     "request_too_large": 413,
     "invalid_request_error": 400,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A call that failed and is to be paid for all the same, since the provider said what it had used."""
+
+    provider: str
+    model: str
+    usage: Usage
+
+
+class PaidFailure(ProviderError):
+    """A failure after calls that are to be paid for: its own, and others before it."""
+
+    def __init__(self, failure: ProviderError, attempts: Sequence[Attempt]) -> None:
+        super().__init__(
+            failure.detail,
+            provider=failure.provider,
+            retryable=failure.retryable,
+            code=failure.code,
+            retry_after=failure.retry_after,
+        )
+        self.attempts = tuple(attempts)
+
+
+def with_attempts(failure: ProviderError, attempts: Sequence[Attempt]) -> ProviderError:
+    """The same failure, telling of these attempts and no others; itself where there are none."""
+    return PaidFailure(failure, attempts) if attempts else failure
+
+
+def attempts_of(failure: ProviderError) -> tuple[Attempt, ...]:
+    """The failed calls that are to be paid for."""
+    return failure.attempts if isinstance(failure, PaidFailure) else ()
 
 
 def from_status(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
@@ -134,6 +169,9 @@ def _error(
     if status >= 500:
         detail = f"{provider} is unavailable ({status}){said}"
         return ProviderError(detail, provider=provider, retryable=True, code="unavailable", retry_after=wait)
+    if status == 404:
+        detail = f"{provider} does not have this model (404){said}"
+        return ProviderError(detail, provider=provider, retryable=False, code="unavailable")
     if status >= 400:
         return refused(provider, f"({status}) {message or 'no reason given'}")
     return bad_response(provider, f"answered with status {status}")

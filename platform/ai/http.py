@@ -79,6 +79,8 @@ class EventStream:
         "_started",
         "_timeouts",
         "_total",
+        "_waiting",
+        "_watchdog",
     )
 
     def __init__(
@@ -93,6 +95,10 @@ class EventStream:
         self._deadline = min(asked_at + timeouts.first_token, self._total)
         self._started = False
         self._ended = False
+        self._waiting = False
+        # One timer for the whole stream, which looks at the deadline when it fires: a time-out for each piece costs as
+        # much as reading it.
+        self._watchdog: asyncio.TimerHandle | None = None
 
     async def read(self) -> list[bytes]:
         """The data of the next events, as many as have arrived; an empty list at the end of the stream.
@@ -101,13 +107,15 @@ class EventStream:
         Raises ProviderError: timeout, stalled, cut, bad_response.
         """
         while not self._ended:
+            self._waiting = True
+            if self._watchdog is None:
+                self._watch()
             try:
-                async with asyncio.timeout_at(self._deadline):
-                    received = await self._content.readany()
-            except TimeoutError:
-                raise self._late() from None
+                received = await self._content.readany()
             except TRANSPORT_ERRORS as error:
                 raise failures.from_transport(self._provider, error, streaming=True) from error
+            finally:
+                self._waiting = False
             if received:
                 try:
                     events = self._parser.feed(received)
@@ -127,6 +135,22 @@ class EventStream:
     def hasten(self, seconds: float) -> None:
         """Wait at most `seconds` for the next event: the answer is complete, only its accounts are missing."""
         self._deadline = min(self._loop.time() + seconds, self._total)
+        self.close()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+
+    def _watch(self) -> None:
+        """Look again at the deadline, which each event moves; break off who still waits when it has passed."""
+        if self._loop.time() < self._deadline:
+            self._watchdog = self._loop.call_at(self._deadline, self._watch)
+            return
+        self._watchdog = None
+        if self._waiting:
+            self._content.set_exception(self._late())
 
     async def drain(self) -> None:
         """Wait a moment for the end of a stream whose last event was read, so that its connection is used again."""
@@ -160,7 +184,11 @@ async def event_stream(
             raise failures.bad_response(
                 provider, f"answered with {response.content_type} instead of a stream"
             )
-        yield EventStream(response, provider, timeouts, asked_at)
+        events = EventStream(response, provider, timeouts, asked_at)
+        try:
+            yield events
+        finally:
+            events.close()
     finally:
         response.release()
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from django.conf import settings
 
+from ai.configuration import specs_in
 from ai.prices import lookup
 from kernel.clock import now
 
@@ -17,5 +18,5 @@ def model_label(provider: str, model: str) -> str:
 
     Tenants choose models too, and the name of a fine-tuned one may be a customer's.
     """
-    chosen = {settings.LLM_MODEL, settings.EMBEDDING_MODEL}
+    chosen = {*specs_in(settings.LLM_MODEL), settings.EMBEDDING_MODEL}
     return model if f"{provider}:{model}" in chosen or lookup(provider, model, now()) is not None else OTHER

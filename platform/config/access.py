@@ -33,6 +33,8 @@ STATIC: Final = "/static/"
 CLIENT_GONE: Final = 499
 """nginx's status for a client that left before it was answered."""
 CLOSED_WITHOUT_A_CODE: Final = 1006
+# Those that browsers, proxies and we use; a client may send any of 4,000.
+CODES: Final = frozenset({1000, 1001, 1005, 1006, 1009, 1011, 1012, 4401, 4403, 4404, 4429})
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ class Access:
             finally:
                 measuring.SOCKETS.dec()
                 code = facts.pop("close_code", CLOSED_WITHOUT_A_CODE)
-                measuring.SOCKETS_CLOSED.labels(code).inc()
+                measuring.SOCKETS_CLOSED.labels(code if code in CODES else "other").inc()
                 _log.info(
                     "socket closed",
                     extra={

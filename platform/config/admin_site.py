@@ -1,46 +1,94 @@
-"""The admin's site: its name and colours, who may sign in, what stands in the sidebar and on the home page.
+"""The admin's site: its name and colours, who may sign in, what stands in the sidebar, and the pages of no one table.
 
 Each app's admin.py registers its pages with Django's default site, as usual; this site takes them over, and with them
 nothing of the libraries'.
 """
 
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME, SESSION_KEY
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import path, reverse
+from django.utils import timezone
+from unfold.dataclasses import Favicon
 from unfold.sites import UnfoldAdminSite
 
+from billing.costs.timezones import tenant_timezone
+from config.dashboard_costs import costs
 from config.home import home
 from tenants.context import current_tenant
 from tenants.models import Tenant
 from tenants.sessions import TENANT_KEY
 from tenants.signing_in import note_sign_ins
+from widgets.admin.bench import search_bench
 
-# (group, (model, icon of Material Symbols)...)
-SIDEBAR: Final = (
+
+class Entry(NamedTuple):
+    """One line of the sidebar: a model's list, or a page of its own for those who have `permission`."""
+
+    title: str
+    icon: str
+    model: str = ""
+    page: str = ""
+    permission: str = ""
+
+
+# Icons by their names in Material Symbols.
+SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
+    ("", (Entry("Home", "home", page="admin:index"),)),
     (
         "Conversations",
-        ("widgets.session", "forum"),
-        ("widgets.message", "chat"),
-        ("widgets.widget", "widgets"),
+        (
+            Entry("Sessions", "forum", "widgets.session"),
+            Entry("Messages", "chat", "widgets.message"),
+            Entry("Meetings", "video_call", "meetings.meeting"),
+        ),
     ),
-    ("Knowledge", ("knowledge.document", "description")),
-    ("AI", ("widgets.personality", "psychology")),
+    (
+        "Knowledge",
+        (
+            Entry("Documents", "description", "knowledge.document"),
+            Entry(
+                "Search bench",
+                "manage_search",
+                page="admin:search_bench",
+                permission="knowledge.view_document",
+            ),
+        ),
+    ),
+    (
+        "AI and widgets",
+        (
+            Entry("Widgets", "widgets", "widgets.widget"),
+            Entry("Personalities", "psychology", "widgets.personality"),
+        ),
+    ),
     (
         "Costs",
-        ("billing.costevent", "receipt_long"),
-        ("billing.costsummary", "bar_chart"),
-        ("billing.budget", "savings"),
-        ("billing.modelprice", "sell"),
+        (
+            Entry("Overview", "bar_chart", page="admin:costs", permission="billing.view_costsummary"),
+            Entry("Cost events", "receipt_long", "billing.costevent"),
+            Entry("Budgets", "savings", "billing.budget"),
+            Entry("Model prices", "sell", "billing.modelprice"),
+        ),
     ),
-    ("Account", ("tenants.user", "group"), ("tenants.apikey", "key")),
+    (
+        "Account",
+        (
+            Entry("Settings", "settings", "tenants.tenant"),
+            Entry("Team", "group", "tenants.user"),
+            Entry("API keys", "key", "tenants.apikey"),
+        ),
+    ),
 )
-TITLES: Final = {"tenants.user": "Team", "tenants.apikey": "API keys"}
+ACCOUNT: Final = "_frontdesk_account"
+SCRIPTS: Final = ("admin", "charts", "preview", "uploads")
 
 # Indigo, dark enough for white text at every weight that carries some (WCAG 2.2 AA).
 PRIMARY: Final = {
@@ -72,22 +120,48 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
         response: HttpResponse = super().login(request, extra_context)
         return response
 
+    def get_urls(self) -> list[Any]:
+        return [
+            path("costs/", self.admin_view(self.costs), name="costs"),
+            path("search-bench/", self.admin_view(self.search_bench), name="search_bench"),
+            *super().get_urls(),
+        ]
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Django's, with times shown in the tenant's zone; a page is rendered before that ends."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(view)
+        def in_zone(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            with timezone.override(_account(request).zone):
+                response: HttpResponseBase = inner(request, *args, **kwargs)
+                if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+                    response.render()
+                return response
+
+        return in_zone
+
+    def costs(self, request: HttpRequest) -> HttpResponse:
+        """What was spent on what."""
+        return costs(request, self.each_context(request))
+
+    def search_bench(self, request: HttpRequest) -> HttpResponseBase:
+        """What would the AI see for this question?"""
+        return search_bench(request, self.each_context(request))
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context: dict[str, Any] = super().each_context(request)
-        tenant = current_tenant()
-        name = (
-            Tenant.objects.values_list("name", flat=True).get(pk=tenant.id) if tenant else "AI support desk"
-        )
         return context | {
             "site_title": self.site_title,
             "site_header": self.site_title,
-            "site_subheader": name,
+            "site_subheader": _account(request).name,
             "site_symbol": "support_agent",
             "site_url": None,
             "show_history": False,
             "show_back_button": True,
-            "styles": [static("config/admin.css")],
-            "scripts": [static("config/admin.js")],
+            "site_favicons": [Favicon(href=static("config/favicon.svg"), rel="icon", type="image/svg+xml")],
+            "styles": [static("config/admin.css"), static("config/admin_pages.css")],
+            "scripts": [static(f"config/{name}.js") for name in SCRIPTS],
             "colors": {
                 **(context.get("colors") or {}),
                 "primary": {k: f"rgb({v})" for k, v in PRIMARY.items()},
@@ -100,30 +174,63 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
         context = {**self.each_context(request), "title": self.index_title, **(extra_context or {})}
         return TemplateResponse(request, self.index_template, {**context, **home(request)})
 
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> HttpResponse:
+        """Our sidebar is grouped by what people do, so an app's own list of tables is no page of ours."""
+        return HttpResponseRedirect(reverse("admin:index"))
+
     def _sidebar(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Groups of the pages that this person may open; none without a tenant."""
         groups: list[dict[str, Any]] = []
-        for title, *entries in SIDEBAR:
-            items = [item for label, icon in entries if (item := self._item(request, label, icon))]
+        if current_tenant() is None:
+            return groups
+        for title, entries in SIDEBAR:
+            items = [item for entry in entries if (item := self._item(request, entry))]
             if items:
                 groups.append(
                     {"title": title, "separator": bool(groups), "collapsible": False, "items": items}
                 )
         return groups
 
-    def _item(self, request: HttpRequest, label: str, icon: str) -> dict[str, Any] | None:
-        model = apps.get_model(label)
-        if not (self.is_registered(model) and self.get_model_admin(model).has_module_permission(request)):
-            return None
-        link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        title = TITLES.get(label, str(model._meta.verbose_name_plural).capitalize())
+    def _item(self, request: HttpRequest, entry: Entry) -> dict[str, Any] | None:
+        if entry.model:
+            model = apps.get_model(entry.model)
+            if not self.get_model_admin(model).has_module_permission(request):
+                return None
+            link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        else:
+            if entry.permission and not request.user.has_perm(entry.permission):
+                return None
+            link = reverse(entry.page)
+        is_home = entry.page == "admin:index"
         return {
-            "title": title,
-            "icon": icon,
+            "title": entry.title,
+            "icon": entry.icon,
             "link": link,
-            "active": request.path.startswith(link),
+            "active": request.path == link if is_home else request.path.startswith(link),
             "has_permission": True,
         }
+
+
+class Account(NamedTuple):
+    """Whom a request acts for, as far as every page shows it."""
+
+    name: str
+    zone: ZoneInfo
+
+
+def _account(request: HttpRequest) -> Account:
+    """The acting tenant's name and time zone, looked up once for each request."""
+    known: Account | None = getattr(request, ACCOUNT, None)
+    if known is not None:
+        return known
+    tenant = current_tenant()
+    if tenant is None:
+        account = Account("AI support desk", ZoneInfo("UTC"))
+    else:
+        name = Tenant.objects.values_list("name", flat=True).get(pk=tenant.id)
+        account = Account(name, ZoneInfo(tenant_timezone()))
+    setattr(request, ACCOUNT, account)
+    return account
 
 
 def _taking_over(default: admin.AdminSite) -> FrontdeskAdminSite:

@@ -11,6 +11,8 @@ from django.urls import URLPattern, include, path
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import patched_settings
 
+from billing.costs.representing import COMPONENTS
+
 EXAMPLES: Final = Path(__file__).with_name("api_examples.json")
 METHODS: Final = ("get", "post", "patch", "put", "delete")
 JSON: Final = "application/json"
@@ -59,7 +61,12 @@ def describe(doors: Sequence[URLPattern]) -> dict[str, Any]:
     runs."""
     # Postprocessing would name every enumeration after a hash of its values.
     with patched_settings(
-        {"DESCRIPTION": DESCRIPTION, "POSTPROCESSING_HOOKS": [], "ENUM_GENERATE_CHOICE_DESCRIPTION": False}
+        {
+            "DESCRIPTION": DESCRIPTION,
+            "POSTPROCESSING_HOOKS": [],
+            "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+            "APPEND_COMPONENTS": {"schemas": COMPONENTS},
+        }
     ):
         generator: Any = SchemaGenerator(patterns=[path("api/v1/", include(list(doors)))])  # type: ignore[no-untyped-call]  # upstream
         made: dict[str, Any] = generator.get_schema(public=True)

@@ -1,20 +1,21 @@
-"""The admin's home: how things stand today, and what a new tenant does next."""
+"""The admin's home: how things stand, how the last weeks went, and what a new tenant does next."""
 
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Q, Sum
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.costs.models import Budget, BudgetPeriod, CostSummary, SummaryPeriod
-from billing.costs.timezones import tenant_timezone
+from config.dashboard import Span, answers_by_day, sessions_by_day, spend_by_day
 from kernel.clock import now
 from knowledge.models import Document, DocumentStatus
 from tenants.administration import dollars
+from tenants.administration.charts import Chart
 from tenants.context import current_tenant
 from widgets.models import Message, MessageRole, Session, SessionStatus, Widget
 
@@ -43,17 +44,30 @@ class Step:
 
 
 def home(request: HttpRequest) -> dict[str, Any]:
-    """The home page's context: figures and first steps that this person may see; none without a tenant."""
+    """The home page's context: figures, charts and first steps that this person may see; none without a tenant."""
     if current_tenant() is None:
-        return {"figures": [], "steps": [], "latest": [], "has_tenant": False}
+        return {"figures": [], "charts": [], "steps": [], "latest": [], "has_tenant": False}
     figures = [*_conversations(request), *_knowledge(request), *_costs(request)]
     steps = _first_steps(request)
+    span = Span.asked(request)
     return {
+        "span": span,
+        "charts": _charts(request, span),
         "figures": figures,
         "steps": [] if all(step.is_done for step in steps) else steps,
         "has_tenant": True,
         "latest": _latest(request),
     }
+
+
+def _charts(request: HttpRequest, span: Span) -> list[Chart]:
+    charts: list[Chart] = []
+    if _may_view(request, "widgets.view_session"):
+        answers, speed = answers_by_day(span)
+        charts += [sessions_by_day(span), answers]
+        charts += [spend_by_day(span)] if _may_view(request, "billing.view_costsummary") else []
+        charts.append(speed)
+    return charts
 
 
 def _conversations(request: HttpRequest) -> list[Figure]:
@@ -75,7 +89,12 @@ def _conversations(request: HttpRequest) -> list[Figure]:
             f"{sessions}?status__exact=waiting" if counts["waiting"] else sessions,
             is_alarming=bool(counts["waiting"]),
         ),
-        Figure("Unanswered today", str(today["abstained"]), f"of {today['all']} answers", messages),
+        Figure(
+            "Unanswered today",
+            str(today["abstained"]),
+            f"of {today['all']} answers",
+            f"{messages}?outcome=unanswered",
+        ),
     ]
 
 
@@ -111,7 +130,7 @@ def _costs(request: HttpRequest) -> list[Figure]:
     # Months are not folded yet; their days are.
     days = CostSummary.objects.filter(period=SummaryPeriod.DAY, period_start__gte=_midnight().replace(day=1))
     month = days.aggregate(cost=Sum("total_cost_usd"), unpriced=Sum("unpriced_count"))
-    spent = month["cost"] or Decimal(0)
+    spent: Decimal = month["cost"] or Decimal(0)
     limit = (
         Budget.objects.filter(period=BudgetPeriod.MONTHLY)
         .order_by("limit_usd")
@@ -121,13 +140,13 @@ def _costs(request: HttpRequest) -> list[Figure]:
     if month["unpriced"]:
         note = f"{month['unpriced']} without a price"
     else:
-        note = f"of ${limit:,.2f} budgeted" if limit is not None else "no monthly budget"
+        note = f"of {dollars(limit)} budgeted" if limit is not None else "no monthly budget"
     return [
         Figure(
             "Spent this month",
-            f"${spent:,.2f}" if not 0 < spent < Decimal("0.01") else dollars(spent),
+            dollars(spent),
             note,
-            _list("billing_costsummary"),
+            reverse("admin:costs"),
             is_alarming=limit is not None and spent >= limit,
         )
     ]
@@ -146,8 +165,8 @@ def _first_steps(request: HttpRequest) -> list[Step]:
     return [
         Step(
             "Teach it something",
-            "Add a document, or send many through the API.",
-            reverse("admin:knowledge_document_add"),
+            "Upload documents or write one; the AI answers from nothing else.",
+            reverse("admin:knowledge_document_upload"),
             Document.objects.filter(deleted_at=None).exists(),
         ),
         Step(
@@ -167,7 +186,7 @@ def _first_steps(request: HttpRequest) -> list[Step]:
 
 def _midnight() -> datetime:
     """When today began for the acting tenant."""
-    zone = ZoneInfo(tenant_timezone())
+    zone = timezone.get_current_timezone()
     return datetime.combine(now().astimezone(zone).date(), time.min, tzinfo=zone)
 
 

@@ -97,6 +97,18 @@ def span(
     return _tracer.span(name, kind, parent, attributes)
 
 
+def chat_span(provider: str, model: str) -> AbstractContextManager[Span]:
+    """The span of one call of a chat model, by OpenTelemetry's conventions for generative AI."""
+    if _tracer is None:
+        return UNTRACED
+    attributes: dict[str, Value | None] = {
+        "gen_ai__operation__name": "chat",
+        "gen_ai__provider__name": provider,
+        "gen_ai__request__model": model,
+    }
+    return _tracer.span(f"chat {model}", "client", None, attributes)
+
+
 def carrier() -> dict[str, str]:
     """Headers that make another process's span a child of the current one; empty where nothing is traced."""
     return _tracer.carrier() if _tracer is not None else {}

@@ -61,7 +61,8 @@ def active_queries() -> Table:
     """What the application's role runs now, the longest first."""
     rows = _rows(
         """
-        SELECT pid, date_trunc('second', clock_timestamp() - query_start), state, coalesce(wait_event_type || ':' || wait_event, ''), query
+        SELECT pid, date_trunc('second', clock_timestamp() - query_start), state,
+               coalesce(wait_event_type || ':' || wait_event, ''), query
         FROM pg_stat_activity
         WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
           AND state <> 'idle'

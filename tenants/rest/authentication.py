@@ -5,6 +5,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from kernel import observing
 from tenants.authentication import authenticate_api_key
 from tenants.context import acting_as
 from tenants.middleware import session_tenant
@@ -29,6 +30,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if found is None:
             raise AuthenticationFailed("This API key is unknown, expired or revoked.", code="bad_key")
         tenant, key = found
+        observing.note(key_id=key.id)
         principal = Principal(tenant, key.scopes, key.id)
         return principal, principal
 
@@ -48,5 +50,6 @@ class AdminSessionAuthentication(SessionAuthentication):
         if not isinstance(user, User) or not user.is_active:
             return None
         self.enforce_csrf(request)
+        observing.note(user_id=user.pk)
         principal = Principal(tenant, ROLE_SCOPES[Role(user.role)], user.pk, user)
         return principal, principal

@@ -6,6 +6,7 @@ from django.test import Client
 from tenants.context import acting_as
 from tenants.creating import create_user
 from tenants.permissions import Role
+from tests.admin.rows import fill
 
 PASSWORD = "a long enough password"
 
@@ -26,3 +27,9 @@ def sign_in():
         return client
 
     return through_the_door
+
+
+@pytest.fixture
+def filled(acme, bolt):
+    """A session of acme's and one of bolt's, each beside one row of everything else."""
+    return fill(acme), fill(bolt)

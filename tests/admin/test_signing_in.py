@@ -67,12 +67,12 @@ def test_the_months_spending_is_summed(acme, bolt, sign_in):
         with acting_as(tenant):
             summarise(cost, unpriced=0)
     client = sign_in(acme)
-    assert figures(client)["Spent this month"] == "$12.34"
+    assert figures(client)["Spent this month"] == "$12.35"
     with acting_as(acme):
         summarise("0", unpriced=1)
         summarise("50", unpriced=0, days_ago=40)
     costs = client.get("/admin/").context["figures"][-1]
-    assert (costs.value, costs.note) == ("$12.34", "1 without a price")
+    assert (costs.value, costs.note) == ("$12.35", "1 without a price")
 
 
 def summarise(cost, *, unpriced, days_ago=0):

@@ -32,7 +32,7 @@ CODES = {
         (401, "unauthorized", False),
         (402, "refused", False),
         (403, "unauthorized", False),
-        (404, "refused", False),
+        (404, "unavailable", False),
         (408, "timeout", True),
         (422, "refused", False),
         (429, "rate_limited", True),

@@ -5,6 +5,7 @@ import pytest
 from ai.chat import Completed, TextDelta
 from ai.chat.retrying import Retrying
 from ai.chat.scripted import Script, ScriptedChat, scripting
+from ai.patience import Patience
 from kernel.errors import ProviderError
 from tests.ai.asking import REQUEST, ask, ask_in_vain, remote
 from tests.ai.stub_provider import Stub
@@ -13,7 +14,7 @@ providers = pytest.mark.parametrize("provider", ["openai", "anthropic"])
 
 
 def patient(provider: str, name: str, stub: Stub) -> Retrying:
-    return Retrying(remote(provider, name, stub), backoff_s=0.001)
+    return Retrying(remote(provider, name, stub), Patience(backoff_s=0.001))
 
 
 @providers

@@ -59,7 +59,7 @@ FAULTS = {
     "400": ("refused", False, ""),
     "401": ("unauthorized", False, ""),
     "403": ("unauthorized", False, ""),
-    "404": ("refused", False, ""),
+    "404": ("unavailable", False, ""),
     "413": ("refused", False, ""),
     "429": ("rate_limited", True, ""),
     "500": ("unavailable", True, ""),

@@ -62,6 +62,7 @@ def test_a_person_is_asked_for_waited_for_and_talked_to(visit: OpenPage, server:
     page.locator("frontdesk-widget .hint").get_by_role("button", name="Talk to a person").click()
     expect(page.locator("frontdesk-widget .status")).to_contain_text("A person will join soon")
     expect(page.locator("frontdesk-widget .row.system")).to_have_text("You asked for a person")
+    expect(page.locator("frontdesk-widget .hint").get_by_role("button")).to_be_hidden()
     expect(
         page.locator("frontdesk-widget .header").get_by_role("button", name="Talk to a person")
     ).to_be_hidden()
@@ -104,7 +105,8 @@ def test_an_ended_conversation_is_put_away(visit: OpenPage, server: FakeServer) 
     page.get_by_role("button", name="End conversation").click()
     assert received(server, "end") == []
     page.get_by_role("button", name="End it now?").click()
-    expect(page.locator("frontdesk-widget .status")).to_contain_text("This conversation has ended")
+    expect(page.locator("frontdesk-widget .row.system")).to_have_text("This conversation has ended")
+    expect(page.locator("frontdesk-widget [aria-live=polite]")).to_contain_text("This conversation has ended")
     shot(page, "ended")
     assert violations(page) == []
     page.get_by_role("button", name="Start a new conversation").click()

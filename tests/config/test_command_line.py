@@ -157,7 +157,11 @@ class Running:
                 [sys.executable, "manage.py", "up"],
                 cwd=CHECKOUT,
                 env=environment(
-                    FRONTDESK_HOME=str(home), PORT=str(port), FRONTDESK_DEMO="0", EMBEDDING_MODEL="hashing"
+                    FRONTDESK_HOME=str(home),
+                    PORT=str(port),
+                    FRONTDESK_DEMO="0",
+                    EMBEDDING_MODEL="hashing",
+                    LOG_FORMAT="text",
                 ),
                 stdout=output,
                 stderr=subprocess.STDOUT,

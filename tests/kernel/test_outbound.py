@@ -4,7 +4,6 @@ import ast
 import contextlib
 import gzip
 import ipaddress
-import os
 import socket
 import ssl
 import subprocess
@@ -318,6 +317,11 @@ def dripping(pieces, pause):
     return answer
 
 
+def without_bytes(value):
+    """A test's name may hold nothing that differs from run to run, as packed bytes do (they hold the time)."""
+    return "bytes" if isinstance(value, bytes) else None
+
+
 HEAD = b"HTTP/1.1 200 OK\r\n"
 PACKED = HEAD + b"Content-Encoding: gzip\r\n\r\n"
 
@@ -348,7 +352,7 @@ class TestBounds:
             (PACKED + gzip.compress(b"\0" * 50_000_000), "too_large"),
             (HEAD + b"Content-Encoding: deflate\r\n\r\n" + zlib.compress(b"\0" * 50_000_000), "too_large"),
             (PACKED + b"no gzip at all", "bad_response"),
-            (PACKED + gzip.compress(os.urandom(999))[:500], "bad_response"),
+            (PACKED + gzip.compress(bytes(range(256)))[:200], "bad_response"),
             (HEAD + b"Content-Encoding: br\r\n\r\nx", "bad_response"),
             (HEAD + b"Content-Length: 10\r\n\r\nhello", "bad_response"),
             (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "bad_response"),
@@ -356,6 +360,7 @@ class TestBounds:
             (HEAD + b"X: y\r\n" * 200 + b"\r\n", "bad_response"),
             (HEAD + b"X: " + b"y" * 70_000 + b"\r\n\r\n", "bad_response"),
         ],
+        ids=without_bytes,
     )  # fmt: skip
     def test_size_and_sense_are_checked(self, serve, answer, code):
         with pytest.raises(OutboundError) as error:
@@ -372,6 +377,7 @@ class TestBounds:
             (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
             (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", b"no"),
         ],
+        ids=without_bytes,
     )  # fmt: skip
     def test_what_comes_whole_is_taken(self, serve, answer, body):
         assert get(serve(answer)).body == body

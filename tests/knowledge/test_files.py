@@ -18,6 +18,7 @@ from knowledge.uploading import upload
 from tenants.context import acting_as
 from tenants.models import DueWork
 from tests import cast
+from tests.kernel.test_outbound import without_bytes
 from tests.knowledge import corpus, making
 
 pytestmark = pytest.mark.urls("tests.knowledge.urls")
@@ -69,6 +70,7 @@ class TestKinds:
             ("excel.csv", b"sep=|\nName|Age\nAnn|30\n", "excel", "Name: Ann\nAge: 30"),
             ("numbers.csv", b"1,2\n3,4\n", "numbers", "1; 2\n\n3; 4"),
         ],
+        ids=without_bytes,
     )  # fmt: skip
     def test_each_is_read_with_its_title(self, acme, name, data, title, text):
         document = sent(acme, name, data)
@@ -222,6 +224,7 @@ class TestUploading:
             ("a.csv", b"a\0b" * 100, "binary data"), ("a.txt", b"", "is empty"),
             ("a.txt", b"x" * (MAX_FILE + 1), "larger than 10 MB"),
         ],
+        ids=without_bytes,
     )  # fmt: skip
     def test_what_is_not_what_its_name_says_is_refused(self, acme, name, data, said):
         with acting_as(acme), pytest.raises(InvalidInput, match="file: ") as refused:

@@ -13,7 +13,7 @@ from knowledge.models import Document, DocumentVersion, StoredFile
 from knowledge.uploading import add_page
 from tenants.context import acting_as
 from tests import cast
-from tests.kernel.test_outbound import Loopback, Server
+from tests.kernel.test_outbound import Loopback, Server, without_bytes
 from tests.knowledge import corpus, making
 
 pytestmark = pytest.mark.urls("tests.knowledge.urls")
@@ -107,6 +107,7 @@ def test_fetching_again_updates_the_same_document(acme, web):
         ("/i.png", "image/png", b"\x89PNG", None, None), ("/z", "application/zip", b"PK\x03\x04", None, None),
         ("/t", "text/html", b"\x89PNG\r\n", None, None),
     ],
+    ids=without_bytes,
 )  # fmt: skip
 def test_each_kind_is_taken_for_what_it_is(acme, web, path, content_type, body, name, text):
     url = f"https://help.acme.com{path}"
@@ -210,6 +211,7 @@ class TestDoor:
             ({"url": URL, "title": ""}, "title"), ({"url": URL + "x" * 500}, "external_id"),
             ({"url": URL, "metadata": {"url": "javascript:x"}}, "metadata"),
         ],
+        ids=without_bytes,
     )  # fmt: skip
     def test_wrong_ones_are_refused_by_field(self, post, acme, body, field):
         response = post(body)

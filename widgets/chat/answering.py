@@ -11,17 +11,20 @@ from typing import Final
 
 from django.db import Error as DatabaseError
 
+from kernel import tracing
 from tenants.context import TenantRef, run_as
 from widgets.chat.asking import LEASE, Run, extend_lease
 from widgets.chat.composing import Composition, broken_off, compose
 from widgets.chat.hub import Hub, LiveAnswer, as_event, hub
 from widgets.chat.protocol import ErrorCode, ServerDelta, error
 from widgets.chat.replying import Draft, Replied, reply
+from widgets.chat.reporting import report
 from widgets.chat.streams import bus
 
 logger = logging.getLogger(__name__)
 
 COALESCED_S: Final = 0.05
+PICTURE_S: Final = 1 / 60
 COMMIT_TRIES: Final = 4
 # What the visitor is told beside the message when an answer failed, by its metadata.event.
 REPORTED: Final[dict[str, ErrorCode]] = {
@@ -38,6 +41,14 @@ def start_answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> No
 
 async def answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> Replied:
     """Make, tell and commit the answer to `run`, then start on whatever was asked in the meantime."""
+    with tracing.span("answer", frontdesk__session__id=str(run.session_id)):
+        replied = await _answer(tenant, widget_id, run)
+    if replied.next_run is not None:
+        start_answer(tenant, widget_id, replied.next_run)
+    return replied
+
+
+async def _answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> Replied:
     rooms, key = hub(), (tenant, run.session_id)
     live = rooms.answering(key) or rooms.begin(key, run.message_id)
     speaker = Speaker(rooms, tenant, run, live)
@@ -50,38 +61,67 @@ async def answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> Re
     finally:
         keeper.cancel()
     speaker.flush()
-    replied = await _commit(tenant, run, draft)
+    with tracing.span("commit answer") as span:
+        replied = await _commit(tenant, run, draft)
+        cost = draft.metadata.get("costUsd")
+        span.set(frontdesk__cost_usd=None if cost is None else float(cost))
     rooms.finish(key)
     _tell(rooms, tenant, run, draft, replied)
-    if replied.next_run is not None:
-        start_answer(tenant, widget_id, replied.next_run)
+    if replied.message is not None:
+        report(work, draft, via="chat", cost=cost, stopped=live.stopped)
     return replied
 
 
 class Speaker:
-    """Says an answer: to this process's sockets at once, to everybody else some tens of milliseconds later."""
+    """Says an answer: to this process's sockets at once, to everybody else some tens of milliseconds later.
+
+    What comes faster than a screen can show it leaves together, PICTURE_S apart: a frame costs as much as five tokens.
+    """
 
     def __init__(self, rooms: Hub, tenant: TenantRef, run: Run, live: LiveAnswer) -> None:
         self._rooms, self._tenant, self._run, self._live = rooms, tenant, run, live
         self._message_id = str(run.message_id)
         self._said = 0
+        self._unsaid = ""
         self._untold = ""
+        self._pause: asyncio.TimerHandle | None = None
         self._flusher: asyncio.TimerHandle | None = None
 
     def say(self, text: str) -> None:
         """More of the answer."""
+        self._unsaid += text
+        if self._pause is None:
+            self._say()
+
+    def flush(self) -> None:
+        """Say what is left, and tell everybody else what they have not been told."""
+        self._say()
+        self._tell()
+        self._cancel_timers()
+
+    def _say(self) -> None:
+        """Send what has come together to our own sockets; `live.text` is exactly what they have been sent."""
+        self._pause = None
+        text, self._unsaid = self._unsaid, ""
+        if not text:
+            return
         self._rooms.tell_here((self._tenant, self._run.session_id), self._frame(self._said, text))
         self._said += len(text)
         self._untold += text
         self._live.text += text
+        loop = asyncio.get_running_loop()
+        self._pause = loop.call_later(PICTURE_S, self._say)
         if self._flusher is None:
-            self._flusher = asyncio.get_running_loop().call_later(COALESCED_S, self.flush)
+            self._flusher = loop.call_later(COALESCED_S, self._tell)
 
-    def flush(self) -> None:
-        """Tell everybody else what they have not been told."""
-        if self._flusher is not None:
-            self._flusher.cancel()
-            self._flusher = None
+    def _cancel_timers(self) -> None:
+        for timer in (self._pause, self._flusher):
+            if timer is not None:
+                timer.cancel()
+        self._pause = self._flusher = None
+
+    def _tell(self) -> None:
+        self._flusher = None
         text, self._untold = self._untold, ""
         if text:
             event = as_event(self._frame(self._said - len(text), text))

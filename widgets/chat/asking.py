@@ -32,12 +32,20 @@ from widgets.models import (
     SessionStatus,
     Visitor,
 )
-from widgets.statements import statement
 
 CONTINUES_FOR: Final = timedelta(hours=24)
 TURNS_REMEMBERED: Final = 8
 LEASE: Final = timedelta(seconds=10)
 ANSWER_DUE: Final = "answer"
+
+APPEND_MESSAGE: Final = (
+    "SELECT given_seq, said_at FROM public.append_message(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+)
+PROMISE_ANSWER: Final = "SELECT public.promise_answer(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+ASK: Final = (
+    "SELECT is_new, said_id, given_seq, in_session, in_status, said_at, earlier "
+    "FROM public.ask(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+)
 
 
 class Turn(NamedTuple):
@@ -84,21 +92,41 @@ def ask(
 
     The visitor and the session get their rows here, with the first message.
     """
-    session = open_session(guest, lock=True)
-    known = _already_said(guest, client_id)
-    if known is not None:
-        return known
-    if session is not None and session.last_message_at < timezone.now() - CONTINUES_FOR:
-        end_session(session, "idle")
-        session = None
-    if session is None:
-        session = _new_session(guest, metadata or {})
-        known = _already_said(guest, client_id)
-        if known is not None:
-            return known
-    message = say(session, MessageRole.USER, content, client_id=client_id, attachments=list(attachments))
-    run = promise_answer(session, message["seq"], content, client_id)
-    return Asked(uuid.UUID(message["id"]), message["seq"], session.pk, session.status, message, run)
+    asked = _ask(guest, client_id, content, attachments)
+    if asked is None:
+        _begin(guest, metadata or {})
+        asked = _ask(guest, client_id, content, attachments)
+    if asked is None:
+        raise RuntimeError("a session that was begun in this transaction is not open")
+    return asked
+
+
+def _ask(
+    guest: Guest, client_id: uuid.UUID, content: str, attachments: Sequence[dict[str, Any]]
+) -> Asked | None:
+    """Say it in the visitor's open session; None where there is none that their message continues."""
+    row = message_row(
+        uuid7(), None, MessageRole.USER, content, attachments=list(attachments), client_id=client_id
+    )
+    run_id, answer_id, now = uuid7(), uuid7(), timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ASK,
+            [
+                require_tenant().id, guest.visitor_id, guest.widget_id, now - CONTINUES_FOR, client_id, row["id"],
+                content, Jsonb(row["attachments"]), run_id, answer_id, PROCESS, now + LEASE, ANSWER_DUE,
+                TURNS_REMEMBERED,
+            ],
+        )  # fmt: skip
+        is_new, message_id, seq, session_id, status, said_at, earlier = cursor.fetchone()
+    if is_new is None:
+        return None
+    if not is_new:
+        return Asked(message_id, seq, session_id, status, None, None)
+    row |= {"session_id": session_id, "seq": seq, "timestamp": said_at}
+    message = messages.as_message_object(row, for_visitor=True)
+    run = _run(run_id, session_id, answer_id, seq, content, client_id, earlier)
+    return Asked(message_id, seq, session_id, status, message, run)
 
 
 def say(
@@ -115,54 +143,67 @@ def say(
     metadata: dict[str, Any] | None = None,
 ) -> MessageObject:
     """Append a message to a session, numbered under its row lock; the message as its visitor sees it."""
-    row: dict[str, Any] = {
-        "id": id or uuid7(),
-        "session_id": session.pk,
-        "role": role.value,
-        "author_id": author.pk if author else None,
-        "author__name": author.name if author else None,
-        "author__avatar_url": author.avatar_url if author else None,
-        "content": content,
-        "attachments": list(attachments),
-        "citations": list(citations),
-        "status": status.value,
-        "client_id": client_id,
-        "metadata": metadata or {},
-    }
-    values: dict[str, Any] = {
-        **{name: row[name] for name in ("id", "role", "content", "status", "client_id")},
-        **{name: Jsonb(row[name]) for name in ("attachments", "citations", "metadata")},
-        "tenant": require_tenant().id,
-        "session": session.pk,
-        "author": row["author_id"],
-    }
+    row = message_row(
+        id or uuid7(),
+        session.pk,
+        role,
+        content,
+        author_id=author.pk if author else None,
+        author__name=author.name if author else None,
+        author__avatar_url=author.avatar_url if author else None,
+        attachments=list(attachments),
+        citations=list(citations),
+        status=status.value,
+        client_id=client_id,
+        metadata=metadata or {},
+    )
     with connection.cursor() as cursor:
-        cursor.execute(statement("say"), values)
+        cursor.execute(
+            APPEND_MESSAGE,
+            [
+                require_tenant().id, session.pk, row["id"], role.value, row["author_id"], content,
+                Jsonb(row["attachments"]), Jsonb(row["citations"]), status.value, client_id, Jsonb(row["metadata"]),
+            ],
+        )  # fmt: skip
         row["seq"], row["timestamp"] = cursor.fetchone()
     session.last_seq, session.last_message_at = row["seq"], row["timestamp"]
     return messages.as_message_object(row, for_visitor=True)
+
+
+def message_row(
+    id: uuid.UUID, session_id: uuid.UUID | None, role: MessageRole, content: str, **others: Any
+) -> dict[str, Any]:
+    """A message that is about to be said, as `messages.FIELDS` has it; seq and timestamp are the database's to give."""
+    return {
+        "id": id,
+        "session_id": session_id,
+        "role": role.value,
+        "content": content,
+        "author_id": None,
+        "client_id": None,
+        "attachments": [],
+        "citations": [],
+        "status": MessageStatus.COMPLETE.value,
+        "metadata": {},
+        **others,
+    }
 
 
 def promise_answer(session: Session, seq: int, question: str, client_id: uuid.UUID | None) -> Run | None:
     """Promise an answer to message `seq` of a locked session; None where a person answers or an answer is running."""
     if session.status != SessionStatus.AI:
         return None
-    run = Run(uuid7(), session.pk, uuid7(), seq, question, client_id, _turns_before(session, seq))
+    run_id, message_id = uuid7(), uuid7()
     with connection.cursor() as cursor:
         cursor.execute(
-            statement("promise_answer"),
-            {
-                "id": run.id,
-                "tenant": require_tenant().id,
-                "session": session.pk,
-                "message": run.message_id,
-                "seq": seq,
-                "process": PROCESS,
-                "lease_until": timezone.now() + LEASE,
-                "kind": ANSWER_DUE,
-            },
-        )
-        return run if cursor.fetchone() else None
+            PROMISE_ANSWER,
+            [
+                require_tenant().id, session.pk, seq, run_id, message_id, PROCESS, timezone.now() + LEASE, ANSWER_DUE,
+                TURNS_REMEMBERED,
+            ],
+        )  # fmt: skip
+        (earlier,) = cursor.fetchone()
+    return _run(run_id, session.pk, message_id, seq, question, client_id, earlier)
 
 
 def next_unanswered(session_id: uuid.UUID) -> Run | None:
@@ -220,52 +261,47 @@ def end_session(session: Session, reason: str, *, by: User | None = None) -> Mes
     return ended
 
 
-def _turns_before(session: Session, seq: int) -> tuple[Turn, ...]:
-    """The last turns before message `seq`, oldest first, without state changes and what broke off unsaid."""
-    if seq == 1:
-        return ()
-    rows = (
-        Message.objects.filter(
-            session_id=session.pk, seq__lt=seq, role__in=(MessageRole.USER, MessageRole.ASSISTANT)
-        )
-        .exclude(status=MessageStatus.FAILED)
-        .order_by("-seq")
-        .values_list("role", "content")[:TURNS_REMEMBERED]
-    )
-    return tuple(Turn(role, content) for role, content in reversed(rows))
-
-
-def _already_said(guest: Guest, client_id: uuid.UUID) -> Asked | None:
-    """The message that this client id was given to, in any session of the visitor's."""
-    known = (
-        Message.objects.filter(client_id=client_id, session__visitor_id=guest.visitor_id)
-        .select_related("session")
-        .first()
-    )
-    if known is None:
+def _run(
+    id: uuid.UUID,
+    session_id: uuid.UUID,
+    message_id: uuid.UUID,
+    seq: int,
+    question: str,
+    client_id: uuid.UUID | None,
+    earlier: list[list[str]] | None,
+) -> Run | None:
+    """The promised run with the turns before its question; None where nothing was promised."""
+    if earlier is None:
         return None
-    return Asked(known.pk, known.seq, known.session_id, known.session.status, None, None)
+    turns = tuple(Turn(role, content) for role, content in earlier)
+    return Run(id, session_id, message_id, seq, question, client_id, turns)
 
 
-def _new_session(guest: Guest, metadata: dict[str, Any]) -> Session:
+def _begin(guest: Guest, metadata: dict[str, Any]) -> None:
+    """Give the visitor an open session: an old one that nobody continued ends."""
+    session = open_session(guest, lock=True)
+    if session is not None and session.last_message_at < timezone.now() - CONTINUES_FOR:
+        end_session(session, "idle")
+        session = None
+    if session is None:
+        _new_session(guest, metadata)
+
+
+def _new_session(guest: Guest, metadata: dict[str, Any]) -> None:
     """The visitor's row and a new session. Two tabs may both find no session and make one: the unique index lets one
     of them, and the other takes that one, once it is committed."""
     try:
         with transaction.atomic():
             visitor = _visitor(guest)
-            session = Session(
+            Session(
                 widget_id=guest.widget_id,
                 visitor_id=visitor.pk,
                 metadata=metadata,
                 last_message_at=timezone.now(),
-            )
-            session.save(force_insert=True)
-            return session
+            ).save(force_insert=True)
     except IntegrityError:
-        theirs = open_session(guest, lock=True)
-        if theirs is None:
+        if open_session(guest, lock=True) is None:
             raise
-        return theirs
 
 
 def _visitor(guest: Guest) -> Visitor:

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.conf import settings
+from django.db import connection
+from psycopg.types.json import Jsonb
 
 from ai.chat import ChatModel, ChatRequest, Completed, TextDelta, chat_model, estimate_usage
 from ai.embedding import Embeddings
 from ai.usage import Usage
 from billing.costs import budgets, pricing
 from billing.costs.ledger import NewCostEvent
-from kernel import clock
+from kernel import clock, tracing
 from kernel.errors import NotFound, ProviderError
+from kernel.tracing import Ids
 from knowledge import search
 from knowledge.search import SearchOutcome
 from tenants.context import TenantRef, run_as
@@ -23,12 +26,19 @@ from widgets.chat import grounding, prompt
 from widgets.chat.asking import Run, Turn
 from widgets.chat.replying import Draft
 from widgets.chat.wording import Occasion, words_for
-from widgets.models import AnswerRun, MessageStatus, Personality, Widget
+from widgets.models import MessageStatus, Personality
 
 PASSAGES: Final = 6
 CHAT: Final = "chat"
 # Tokens are estimated as a fourth of the bytes; code and rare words take more, and a hold must not be too small.
 INPUT_MARGIN: Final = 4 / 3
+
+# The columns of a personality that the function `speaker` gives, in its order and in the model's own.
+SPEAKS: Final = (
+    "id", "system_prompt", "temperature", "max_tokens", "top_p", "frequency_penalty", "presence_penalty",
+    "preferred_model", "version",
+)  # fmt: skip
+NOTE_ASKED: Final = "UPDATE answer_runs SET metadata = %s WHERE id = %s"
 
 Say = Callable[[str], None]
 
@@ -38,7 +48,7 @@ class Composition:
     """One answer in the making: what is asked, what was found, what was said, what was used.
 
     `purpose_id` names it to budgets and ledger; a chat's is its run's. Without a widget every public document is read,
-    and without a personality the widget's or the tenant's default speaks.
+    and without a personality the widget's or the tenant's default speaks. A `draft` is one that is not saved yet.
     """
 
     tenant: TenantRef
@@ -49,6 +59,7 @@ class Composition:
     feature: str = CHAT
     widget_id: uuid.UUID | None = None
     personality_id: uuid.UUID | None = None
+    draft: Personality | None = None
     session_id: uuid.UUID | None = None
     message_id: uuid.UUID | None = None
     started: float = field(default_factory=time.monotonic)
@@ -60,6 +71,8 @@ class Composition:
     usage: Usage | None = None
     model_name: str = ""
     failure: ProviderError | None = None
+    # The span of each paid call that was made, by service; without ids where nothing is traced.
+    traced: dict[str, Ids] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tenant: TenantRef, widget_id: uuid.UUID | None, run: Run, say: Say) -> "Composition":
@@ -101,8 +114,13 @@ async def compose(work: Composition) -> Draft:
     turns = [{"role": turn.role, "content": turn.content} for turn in work.turns]
     try:
         query = search.prepare(work.question, turns)
-        work.embeddings = await search.embed_query(query)
-        work.found = found = await run_as(work.tenant, look_up, work, query)
+        with tracing.span("retrieve") as span:
+            work.traced["embedding"] = span.ids
+            work.embeddings = await search.embed_query(query)
+            work.found = found = await run_as(work.tenant, look_up, work, query)
+            span.set(
+                frontdesk__confidence=found.outcome.confidence, frontdesk__passages=len(found.outcome.results)
+            )
     except ProviderError as error:
         work.failure = error
         return declined(work, "model_unavailable")
@@ -112,11 +130,18 @@ async def compose(work: Composition) -> Draft:
     if not found.affordable:
         return declined(work, "budget_reached")
     try:
-        async for event in found.model.stream(found.request):
-            if isinstance(event, TextDelta):
-                work.speak(event.text)
-            else:
-                completed(work, event)
+        with tracing.chat_span(found.model.provider, found.model.model) as span:
+            work.traced["llm"] = span.ids
+            async for event in found.model.stream(found.request):
+                if isinstance(event, TextDelta):
+                    work.speak(event.text)
+                else:
+                    completed(work, event)
+                    span.set(
+                        gen_ai__response__model=event.model,
+                        gen_ai__usage__input_tokens=event.usage.input_tokens,
+                        gen_ai__usage__output_tokens=event.usage.output_tokens,
+                    )
     except ProviderError as error:
         work.failure = error
         return broken_off(work, "model_unavailable")
@@ -127,37 +152,35 @@ def look_up(work: Composition, query: str) -> LookedUp:
     """One transaction before the model is asked: passages, personality, and the hold as its last statement, so that the
     budget's row is locked for no longer than a commit."""
     assert work.embeddings is not None
-    widget = (
-        Widget.objects.select_related("personality").filter(pk=work.widget_id).first()
-        if work.widget_id
-        else None
-    )
-    personality = _personality(work.personality_id, widget)
+    speaker = _speaker(work)
     outcome = search.find(
-        query,
-        work.embeddings,
-        limit=PASSAGES,
-        collections=widget.collections if widget else (),
-        question=work.question,
+        query, work.embeddings, limit=PASSAGES, collections=speaker.collections, question=work.question
     )
+    personality = work.draft or speaker.personality
     model = chat_model((personality and personality.preferred_model) or settings.LLM_MODEL)
     request = prompt.build(personality, work.question, work.turns, outcome.results)
     affordable = outcome.supported and _hold(work.purpose_id, model, request)
-    locale = str(widget.settings.get("locale") or "") if widget else ""
-    return LookedUp(outcome, personality, model, request, affordable, locale or None)
+    return LookedUp(outcome, personality, model, request, affordable, speaker.locale)
 
 
-def _personality(chosen: uuid.UUID | None, widget: Widget | None) -> Personality | None:
-    """Who speaks: the one asked for, else the widget's, else the tenant's default; never an inactive one."""
-    if chosen is not None:
-        asked_for = Personality.objects.filter(pk=chosen, is_active=True).first()
-        if asked_for is None:
-            raise NotFound(f"There is no active personality {chosen}.")
-        return asked_for
-    if widget is not None and widget.personality is not None and widget.personality.is_active:
-        own: Personality = widget.personality
-        return own
-    return Personality.objects.filter(is_default=True).first()
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who answers, from which collections (none: all of them) and in which language."""
+
+    personality: Personality | None
+    collections: Sequence[str]
+    locale: str | None
+
+
+def _speaker(work: Composition) -> Speaker:
+    """The speaker of an answer, in one statement. Raises NotFound where the personality asked for is not there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM public.speaker(%s, %s)", [work.widget_id, work.personality_id])
+        collections, locale, *values = cursor.fetchone()
+    personality = Personality.from_db(None, SPEAKS, values) if values[0] is not None else None
+    if personality is None and work.personality_id is not None:
+        raise NotFound(f"There is no active personality {work.personality_id}.")
+    return Speaker(personality, collections or (), locale or None)
 
 
 def _hold(run_id: uuid.UUID, model: ChatModel, request: ChatRequest) -> bool:
@@ -165,9 +188,9 @@ def _hold(run_id: uuid.UUID, model: ChatModel, request: ChatRequest) -> bool:
     asked, so that it can be billed if this process dies."""
     tokens = int(estimate_usage(request, "").input_tokens * INPUT_MARGIN) + 1
     most = Usage(input_tokens=tokens, output_tokens=request.max_tokens)
-    AnswerRun.objects.filter(pk=run_id).update(
-        metadata={"provider": model.provider, "model": model.model, "inputTokens": tokens}
-    )
+    asked = {"provider": model.provider, "model": model.model, "inputTokens": tokens}
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE_ASKED, [Jsonb(asked), run_id])
     amount = pricing.price("llm", model.provider, model.model, most, None, clock.now()).cost_usd
     try:
         budgets.reserve(amount=amount, purpose_id=run_id, tokens=most.input_tokens + most.output_tokens)
@@ -240,7 +263,11 @@ def costs(work: Composition) -> list[NewCostEvent]:
 def _event(
     work: Composition, service: str, provider: str, model: str, usage: Usage, latency_ms: int
 ) -> NewCostEvent:
+    trace_id, span_id, parent_span_id = work.traced.get(service, tracing.UNTRACED.ids)
     return NewCostEvent(
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_span_id=parent_span_id,
         service=service,
         provider=provider,
         model=model,

@@ -8,6 +8,7 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from kernel import measuring, observing, tracing
 from tenants.context import run_as, run_in_thread
 from widgets.chat import conversing, visiting
 from widgets.chat.hub import Outbox
@@ -46,6 +47,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels sh
             await self.close(BAD_TICKET)
             return
         guest, origin = redeemed
+        observing.note(visitor_id=guest.visitor_id, widget_id=guest.widget_id)
         asked_by = dict(self.scope["headers"]).get(b"origin", b"").decode("latin-1")
         if asked_by != origin:
             await self.close(BAD_ORIGIN)
@@ -58,13 +60,29 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels sh
         self.chat = conversing.Conversation(guest, outbox, self._metadata(asked_by))
         await self.chat.open(opened)
 
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        observing.note(close_code=code or 1000)
+        await super().close(code, reason)
+
+    async def disconnect(self, code: int) -> None:
+        """The visitor has left; or is told that we have, and then our own code is known already."""
+        if "close_code" not in observing.facts():
+            observing.note(close_code=code)
+
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.chat is None:
             return
         try:
             self.chat.limits.frame()
-            await self.chat.handle(parse(text_data))
+            frame = parse(text_data)
+            measuring.FRAMES.labels(frame.type).inc()
+            if frame.type == "message":
+                with tracing.span("frame message", kind="server"):
+                    await self.chat.handle(frame)
+            else:
+                await self.chat.handle(frame)
         except FrameError as refused:
+            measuring.FRAMES.labels("invalid").inc()
             self.chat.outbox.push(encode(refused.frame))
         except TooFast:
             self.chat.outbox.close()

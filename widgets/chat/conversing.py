@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from kernel import observing, tracing
 from kernel.errors import Conflict, NotFound
 from tenants.context import run_as
 from widgets.chat import asking, messages, origins, reading
@@ -124,9 +125,11 @@ class Conversation:
         if frame.attachments:
             self._refuse("attachment_refused", "attachments: not offered by this widget yet", own_id)
             return
-        asked = await run_as(
-            self.guest.tenant, asking.ask, self.guest, frame.id, frame.content, metadata=self.metadata
-        )
+        with tracing.span("commit question"):
+            asked = await run_as(
+                self.guest.tenant, asking.ask, self.guest, frame.id, frame.content, metadata=self.metadata
+            )
+        observing.note(session_id=asked.session_id)
         await self._acknowledge(own_id, asked)
         if asked.run is not None:
             start_answer(self.guest.tenant, self.guest.widget_id, asked.run)

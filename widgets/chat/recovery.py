@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ai.usage import Usage, estimate_tokens
 from billing.costs.ledger import NewCostEvent
+from kernel import measuring
 from tenants import due_work
 from tenants.context import acting_as, require_tenant
 from tenants.directory import all_tenants
@@ -34,6 +35,7 @@ def recover_overdue() -> int:
             message = recover(overdue.key)
         if message is not None:
             ended += 1
+            measuring.RECOVERED.inc()
             streams.announce(
                 overdue.tenant,
                 uuid.UUID(message["session"]),

@@ -1,24 +1,27 @@
 """Committing an answer: its message, its cost, its hold and its promise, all in one transaction.
 
 Sync, inside `acting_as`. Whoever locks the session first ends the run: the process that made the answer, or the
-recovery
-that found its lease expired. The other one changes nothing, and what was spent is booked once, by its idempotency key.
+recovery that found its lease expired. The other one changes nothing, and what was spent is booked once, by its
+idempotency key.
 """
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection
+from psycopg.types.json import Jsonb
 
-from billing.costs import budgets, ledger
+from billing.costs import ledger
 from billing.costs.ledger import NewCostEvent
-from widgets.chat.asking import ANSWER_DUE, Run, lock, next_unanswered, say
-from widgets.chat.messages import Citation, MessageObject
-from widgets.models import AnswerRun, MessageRole, MessageStatus, RunStatus
+from tenants.context import require_tenant
+from widgets.chat.asking import ANSWER_DUE, Run, message_row, next_unanswered
+from widgets.chat.messages import Citation, MessageObject, as_message_object
+from widgets.models import MessageRole, MessageStatus, RunStatus
 from widgets.statements import statement
+
+END_ANSWER: Final = "SELECT given_seq, said_at FROM public.end_answer(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 @dataclass(slots=True)
@@ -42,34 +45,41 @@ class Replied:
 
 def reply(run: Run, draft: Draft, *, go_on: bool = True) -> Replied:
     """End `run` with `draft`; with `go_on`, promise an answer to what was said meanwhile."""
-    session = lock(run.session_id)
-    ours = session is not None and still_running(run.id)
-    events = ledger.record(draft.costs) if draft.costs else []
-    known = [event.cost_usd for event in events if event.cost_usd is not None]
-    spent = sum(known, Decimal(0)) if len(known) == len(events) else None
-    budgets.settle(run.id, spent or Decimal(0))
-    if session is None or not ours:
-        return Replied(None, None)
-    if events:
-        draft.metadata["costUsd"] = str(spent) if spent is not None else None
-    message = say(
-        session,
+    bill = ledger.price(draft.costs)
+    if bill:
+        draft.metadata["costUsd"] = str(bill.total) if bill.total is not None else None
+    message = _end(run, draft)
+    # Whatever was said while this answer ran has a seq between the question's and ours.
+    waiting = message is not None and message["seq"] > run.question_seq + 1
+    next_run = next_unanswered(run.session_id) if waiting and go_on else None
+    # Last: the tenant's budgets stay locked from here to the commit. Also where somebody else has ended the run, for
+    # what was used is paid for.
+    ledger.write(bill, settling=run.id)
+    return Replied(message, next_run)
+
+
+def _end(run: Run, draft: Draft) -> MessageObject | None:
+    """The message that ends the run; None where somebody else has ended it."""
+    row = message_row(
+        run.message_id,
+        run.session_id,
         MessageRole.ASSISTANT,
         draft.text,
-        id=run.message_id,
         citations=draft.citations,
-        status=draft.status,
+        status=draft.status.value,
         metadata=draft.metadata,
     )
-    end_run(run.id, RunStatus.DONE if draft.status == MessageStatus.COMPLETE else RunStatus.INTERRUPTED)
-    # Whatever was said while this answer ran has a seq between the question's and ours.
-    waiting = message["seq"] > run.question_seq + 1
-    return Replied(message, next_unanswered(session.pk) if waiting and go_on else None)
-
-
-def still_running(run_id: uuid.UUID) -> bool:
-    """Whether nobody has ended the run; its session must be locked."""
-    return AnswerRun.objects.filter(pk=run_id, status=RunStatus.RUNNING).exists()
+    ended = RunStatus.DONE if draft.status == MessageStatus.COMPLETE else RunStatus.INTERRUPTED
+    with connection.cursor() as cursor:
+        cursor.execute(
+            END_ANSWER,
+            [
+                require_tenant().id, run.id, run.session_id, run.message_id, draft.text, Jsonb(draft.citations),
+                draft.status.value, Jsonb(draft.metadata), ended.value, ANSWER_DUE,
+            ],
+        )  # fmt: skip
+        row["seq"], row["timestamp"] = cursor.fetchone()
+    return None if row["seq"] is None else as_message_object(row, for_visitor=True)
 
 
 def end_run(run_id: uuid.UUID, status: RunStatus) -> None:

@@ -1,12 +1,12 @@
 """What a conversation has cost, in step with the ledger."""
 
-from django.db.models import F
+from django.db import connection
 
 from billing.costs.ledger import SessionCosts
-from widgets.models import Session
+from widgets.statements import statement
 
 
 def add_to_sessions(costs: SessionCosts) -> None:
     """Add the cost of new events to their sessions; runs in the transaction that records them."""
-    for session_id, cost in costs.items():
-        Session.objects.filter(pk=session_id).update(cost_usd=F("cost_usd") + cost)
+    with connection.cursor() as cursor:
+        cursor.execute(statement("add_to_sessions"), {"sessions": list(costs), "costs": list(costs.values())})

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypedDict, cast
 import orjson
 
 from billing.costs import budgets, ledger
-from kernel import clock
+from kernel import clock, tracing
 from kernel.errors import FrontdeskError, ProviderError
 from kernel.ids import uuid7
 from kernel.money import as_text
@@ -22,6 +22,8 @@ from widgets.chat.hub import hub
 from widgets.chat.messages import Citation, MessageObject, as_rfc3339
 from widgets.chat.protocol import ServerDelta, ServerFrame
 from widgets.chat.replying import Draft
+from widgets.chat.reporting import report
+from widgets.models import Personality
 
 FEATURE: Final = "answers"
 
@@ -54,11 +56,13 @@ class AnswerObject(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a program asks; `history` oldest first."""
+    """What a program asks; `history` oldest first. `draft` is a personality that is not saved, tried out by its
+    owner: it speaks instead of any other."""
 
     question: str
     history: Sequence[Turn] = ()
     personality_id: uuid.UUID | None = None
+    draft: Personality | None = None
 
 
 async def answer_once(tenant: TenantRef, question: Question) -> AnswerObject:
@@ -103,15 +107,21 @@ def _composition(tenant: TenantRef, question: Question, say: Any) -> Composition
         uuid7(),
         feature=FEATURE,
         personality_id=question.personality_id,
+        draft=question.draft,
     )
 
 
 async def _finish(work: Composition) -> tuple[Draft, Decimal | None]:
     # Shielded: a caller who hangs up must not keep what was spent from being booked.
-    draft = await asyncio.shield(asyncio.ensure_future(compose_safely(work)))
-    return draft, await asyncio.shield(
-        asyncio.ensure_future(run_as(work.tenant, _book, work.purpose_id, draft))
-    )
+    with tracing.span("answer"):
+        draft = await asyncio.shield(asyncio.ensure_future(compose_safely(work)))
+        with tracing.span("commit answer") as span:
+            cost = await asyncio.shield(
+                asyncio.ensure_future(run_as(work.tenant, _book, work.purpose_id, draft))
+            )
+            span.set(frontdesk__cost_usd=None if cost is None else float(cost))
+    report(work, draft, via="api", cost=cost)
+    return draft, cost
 
 
 async def _finish_into(

@@ -3,6 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ai.configuration import specs_in
 from billing.costs import price_list
 from billing.costs.models import CostSummary
 from billing.costs.price_list import PricedModel
@@ -30,7 +31,7 @@ class Command(BaseCommand):
 
 
 def _in_use() -> set[PricedModel]:
-    chosen = (settings.LLM_MODEL, settings.EMBEDDING_MODEL)
+    chosen = (*specs_in(settings.LLM_MODEL), settings.EMBEDDING_MODEL)
     found = {price_list.named(name) for name in chosen if ":" in name}
     for tenant in all_tenants():
         with acting_as(tenant):

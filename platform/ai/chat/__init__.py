@@ -1,10 +1,13 @@
 """Chat models behind one small seam: `chat_model(spec)` and the types that go in and come out."""
 
-from ai.chat.choosing import chat_model
+from ai.chat.choosing import answering_model, chat_model
 from ai.chat.estimating import estimate_input_tokens, estimate_usage
+from ai.chat.falling_back import models_of, only
 from ai.chat.seam import ChatEvent, ChatMessage, ChatModel, ChatRequest, Completed, Passage, TextDelta
+from ai.failures import Attempt, attempts_of
 
 __all__ = [
+    "Attempt",
     "ChatEvent",
     "ChatMessage",
     "ChatModel",
@@ -12,7 +15,11 @@ __all__ = [
     "Completed",
     "Passage",
     "TextDelta",
+    "answering_model",
+    "attempts_of",
     "chat_model",
     "estimate_input_tokens",
     "estimate_usage",
+    "models_of",
+    "only",
 ]

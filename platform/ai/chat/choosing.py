@@ -1,28 +1,66 @@
 """From a model's spec, as settings and personalities name it, to the model."""
 
+import logging
 from functools import lru_cache
+
+from django.conf import settings
 
 from ai import configuration
 from ai.chat.anthropic import AnthropicChat
+from ai.chat.breaking import Circuit
+from ai.chat.falling_back import Candidate, FallingBack
 from ai.chat.offline import OfflineChat
 from ai.chat.openai import OpenAIChat
 from ai.chat.retrying import Retrying
 from ai.chat.scripted import ScriptedChat
 from ai.chat.seam import ChatModel
-from ai.configuration import ANTHROPIC_URL, OPENAI_URL, Configuration
+from ai.configuration import ANTHROPIC_URL, OPENAI_URL, Configuration, specs_in
+from ai.patience import HASTY, PATIENT, Patience
 from kernel.errors import InvalidInput
+
+logger = logging.getLogger(__name__)
 
 ALLOWED = "must be offline, openai:MODEL or anthropic:MODEL"
 MAX_NAME = 200
 
 
 def chat_model(spec: str, configured: Configuration | None = None) -> ChatModel:
-    """The model that `spec` names: "offline", "openai:gpt-…", "anthropic:claude-…" or, in tests, "scripted:NAME".
+    """The model that `spec` names: "offline", "openai:gpt-…", "anthropic:claude-…" or, in tests, "scripted:NAME"; or
+    several of them, comma-separated, the preferred one first: then the next answers where one fails before its first
+    word (`FallingBack`).
 
-    The same object for the same spec and settings (or `configured`, in place of the settings). It is safe to share
-    between tasks and event loops. Raises InvalidInput for a spec that is none of these, and for a provider without its
-    key.
+    For one name the same object each time with the same settings (or `configured`, in place of the settings), which is
+    safe to share between tasks and event loops; for several one that is made for one answer. Raises InvalidInput for a
+    spec that is none of these, and for a provider without its key.
     """
+    *first, last = specs_in(spec)
+    settled = configured or configuration.current()
+    if not first:
+        return _one(last, settled, PATIENT)
+    models = [*(_one(name, settled, HASTY) for name in first), _one(last, settled, PATIENT)]
+    return FallingBack(
+        [
+            Candidate(model, _circuit(name, settled))
+            for name, model in zip(specs_in(spec), models, strict=True)
+        ]
+    )
+
+
+def answering_model(preferred: str = "") -> ChatModel:
+    """The model that a personality prefers, then those of settings.LLM_MODEL. One that cannot be used, as for want of
+    its key, is passed over, and the log says so."""
+    specs = specs_in(settings.LLM_MODEL)
+    if preferred and preferred not in specs[:1]:
+        try:
+            chat_model(preferred)
+        except InvalidInput as error:
+            logger.warning("the preferred model %s cannot be used: %s", preferred, error.detail)
+        else:
+            specs = (preferred, *specs)
+    return chat_model(",".join(specs))
+
+
+def _one(spec: str, configured: Configuration, patience: Patience) -> ChatModel:
     provider, _, name = spec.partition(":")
     if spec == "offline":
         return _offline()
@@ -31,7 +69,7 @@ def chat_model(spec: str, configured: Configuration | None = None) -> ChatModel:
     if provider == "scripted":
         # Not kept: a test may register another script under the same name.
         return ScriptedChat(name)
-    return _remote(provider, name, configured or configuration.current())
+    return _remote(provider, name, configured, patience)
 
 
 @lru_cache(maxsize=1)
@@ -40,14 +78,19 @@ def _offline() -> ChatModel:
 
 
 @lru_cache(maxsize=256)
-def _remote(provider: str, name: str, configured: Configuration) -> ChatModel:
+def _circuit(spec: str, configured: Configuration) -> Circuit:
+    return Circuit()
+
+
+@lru_cache(maxsize=256)
+def _remote(provider: str, name: str, configured: Configuration, patience: Patience) -> ChatModel:
     if provider == "openai":
         if not configured.openai_api_key and configured.openai_base_url == OPENAI_URL:
             message = f"must be set for openai:{name}, or OPENAI_BASE_URL for another server"
             raise InvalidInput.of("OPENAI_API_KEY", message)
-        return Retrying(OpenAIChat(name, configured))
+        return Retrying(OpenAIChat(name, configured), patience)
     if provider == "anthropic":
         if not configured.anthropic_api_key and configured.anthropic_base_url == ANTHROPIC_URL:
             raise InvalidInput.of("ANTHROPIC_API_KEY", f"must be set for anthropic:{name}")
-        return Retrying(AnthropicChat(name, configured))
+        return Retrying(AnthropicChat(name, configured), patience)
     raise InvalidInput.of("model", f"{ALLOWED}, not {provider}:{name}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, Protocol
 
+from ai.failures import Attempt
 from ai.usage import Usage
 
 Role = Literal["system", "user", "assistant"]
@@ -57,13 +58,15 @@ class Completed:
     """The answer is whole: always the last event of a good stream.
 
     `finish_reason` is in OpenAI's words (stop, length, content_filter, …) for every provider. `model` is the name the
-    provider answered with, often dated, where it gives one. `retries` counts the calls that failed before this one.
+    provider answered with, often dated, where it gives one. `retries` counts the calls of this model that failed before
+    this one, and `failed` are those, of other models too, that are to be paid for all the same.
     """
 
     finish_reason: str
     usage: Usage
     model: str
     retries: int = 0
+    failed: tuple[Attempt, ...] = ()
 
 
 ChatEvent = TextDelta | Completed
@@ -74,8 +77,9 @@ class ChatModel(Protocol):
 
     `stream` yields one or more TextDelta, then exactly one Completed. It raises kernel.errors.ProviderError for
     everything else, also in the middle: what came before was used and is to be paid for, and
-    `ai.chat.estimate_usage(request, text_so_far)` says how much it was. It never ends without Completed, and never
-    completes without text. To stop early, `aclose()` the generator: the connection is hung up at once.
+    `ai.chat.estimate_usage(request, text_so_far)` says how much it was; `ai.chat.attempts_of(error)` tells of calls
+    that failed without a word and are to be paid for too. It never ends without Completed, and never completes without
+    text. To stop early, `aclose()` the generator: the connection is hung up at once.
     """
 
     @property

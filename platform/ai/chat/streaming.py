@@ -120,4 +120,14 @@ class StreamingChat(ABC):
                     return
             except ProviderError as error:
                 if answer.texts or not self._options.learn(error):
-                    raise
+                    raise self._with_usage(error, answer) from error.__cause__
+
+    def _with_usage(self, error: ProviderError, answer: Answer) -> ProviderError:
+        """The error, with what the provider says the call has used where nobody has seen a word of it: thinking, or a
+        prompt read before it broke off."""
+        usage = None if answer.texts else answer.usage()
+        return (
+            error
+            if usage is None
+            else failures.with_attempts(error, [failures.Attempt(self.provider, answer.model, usage)])
+        )

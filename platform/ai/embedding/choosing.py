@@ -9,12 +9,14 @@ from ai.embedding.hashing import HashingEmbedder
 from ai.embedding.local import LocalEmbedder
 from ai.embedding.openai import OpenAIEmbedder
 from ai.embedding.seam import Embedder
+from ai.embedding.voyage import VoyageEmbedder
 
 DEFAULT = "local"
 
 
 def embedder(spec: str | None = None) -> Embedder:
-    """The embedder that `spec` names: "local", "openai:MODEL", or "hashing" (tests). None: settings.EMBEDDING_MODEL.
+    """The embedder that `spec` names: "local", "openai:MODEL", "voyage:MODEL", or "hashing" (tests). None:
+    settings.EMBEDDING_MODEL.
 
     The same spec gives the same object in one process. Raises ValueError with a sentence for any other spec.
     """
@@ -30,7 +32,9 @@ def _made(spec: str) -> Embedder:
         return HashingEmbedder()
     if kind == "openai" and model:
         return OpenAIEmbedder(model)
-    raise ValueError(f"EMBEDDING_MODEL is {spec!r}; it can be local or openai:<model>")
+    if kind == "voyage" and model:
+        return VoyageEmbedder(model)
+    raise ValueError(f"EMBEDDING_MODEL is {spec!r}; it can be local, openai:<model> or voyage:<model>")
 
 
 # A forked child inherits the object but not its threads, and would wait for them for ever.

@@ -18,7 +18,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--seed", action="store_true", help="make the demo companies that are not there yet"
         )
-        parser.add_argument("--if-wanted", action="store_true", help="with --seed: not where FRONTDESK_DEMO is 0")
+        parser.add_argument(
+            "--if-wanted", action="store_true", help="with --seed: not where FRONTDESK_DEMO is 0"
+        )
         parser.add_argument("--show", action="store_true", help="print logins and keys")
         parser.add_argument(
             "--json", action="store_true", help="print exactly one JSON object and nothing else"

@@ -7,7 +7,9 @@ import { plainText } from "./markdown/plain.ts";
 import { fill, languageFor } from "./strings/language.ts";
 import { storageName, storeOf } from "./storage.ts";
 import { Announcer } from "./view/announcer.ts";
+import { changeText } from "./view/messages.ts";
 import { QuoteCard } from "./view/quote-card.ts";
+import { isTold } from "./view/rows.ts";
 import { titleBadge } from "./view/title-badge.ts";
 import type { Actions } from "./view/ui.ts";
 import { PanelView } from "./view/view.ts";
@@ -38,10 +40,12 @@ function mount(host: PanelHost): Panel {
     arrived(message: MessageObject, live: boolean) {
       host.emit("message", { id: message.id, role: message.role, content: message.content, session: message.session });
       if (!live || message.role === "user") return;
-      if (!chat.state.isOpen) return announcer.say(fill(strings.unread, { n: chat.state.unread || 1 }));
-      const who = message.role === "system" ? "" : `${message.author?.name ?? strings.assistant}: `;
-      const said = plainText(message.content);
-      if (said) announcer.say(who + said);
+      if (!chat.state.isOpen && message.role === "assistant") return announcer.say(fill(strings.unread, { n: chat.state.unread || 1 }));
+      if (message.role === "system") {
+        if (isTold(message)) announcer.say(changeText(message, strings));
+        return;
+      }
+      announcer.say(`${message.author?.name ?? strings.assistant}: ${plainText(message.content)}`);
     },
     failed(problem: Problem) {
       host.emit("error", { code: problem.code, detail: problem.detail });

@@ -47,7 +47,7 @@ export class AnswerView implements RowView {
     if (!message) return;
     if (message.author) this.signed(message.author.name, message.author.avatar_url);
     this.sources = message.citations.length ? sourcesOf(message.citations, this.ui) : null;
-    const person = !message.author && textButton(strings.talkToPerson, "person", actions.askForPerson);
+    const person = !message.author && textButton(strings.talkToPerson, "person", actions.askForPerson, "ask-person");
     const hint = (said: string, ...choices: (Node | null | false)[]): HTMLElement =>
       h("div", { className: "hint" }, icon("alert"), h("span", {}, said), ...choices);
     this.comment = new CommentForm(this.ui, message.id, comment);

@@ -50,8 +50,8 @@ export const iconButton = (className: string, name: IconName, label: string, act
   h("button", { type: "button", className, title: label, "aria-label": label, onclick: act }, icon(name));
 
 /** A button of words, with a picture before them. */
-export const textButton = (label: string, name: IconName | null, act: () => void): HTMLButtonElement =>
-  h("button", { type: "button", className: "text-button", onclick: act }, name && icon(name), label);
+export const textButton = (label: string, name: IconName | null, act: () => void, className = ""): HTMLButtonElement =>
+  h("button", { type: "button", className: `text-button ${className}`, onclick: act }, name && icon(name), label);
 
 /** Puts text on an element only where it changes, so that a live region does not speak twice. */
 export function setText(element: Element, text: string): void {

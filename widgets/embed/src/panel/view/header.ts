@@ -1,4 +1,5 @@
 /** Who the visitor is talking to, how to get a person, and the way out. */
+import type { Author } from "../../protocol.ts";
 import type { Conversation } from "../conversation/state.ts";
 import { safeUrl } from "../markdown/links.ts";
 import { fill } from "../strings/language.ts";
@@ -11,7 +12,7 @@ export class Header {
   private readonly subtitle = h("p", { className: "subtitle" });
   private readonly avatar = h("span", { className: "avatar", "aria-hidden": "true" }, icon("spark"));
   private readonly person: HTMLButtonElement;
-  private pictured: string | null = null;
+  private pictured: Author | null = null;
 
   constructor(private readonly ui: Ui, private readonly name: string) {
     const { strings } = ui.language;
@@ -30,17 +31,19 @@ export class Header {
     setText(this.subtitle, status === "human" ? fill(strings.withPerson, { name: agent })
       : state.personality && state.personality !== state.name ? `${state.personality} · ${strings.assistant}` : strings.answersWithSources);
     this.person.hidden = status !== "ai" || state.wantsPerson || state.link === "refused";
-    this.picture((status === "human" && state.agent?.avatar_url) || null);
+    this.picture(status === "human" ? state.agent : null);
   }
 
-  /** The person's face, or the assistant's mark; a page whose policy allows no foreign pictures keeps the mark. */
-  private picture(url: string | null): void {
-    if (url === this.pictured) return;
-    this.pictured = url;
-    const safe = url && safeUrl(url);
-    this.avatar.replaceChildren(safe ? h("img", {
-      src: safe, alt: "", width: 38, height: 38, referrerPolicy: "no-referrer",
-      onerror: () => this.avatar.replaceChildren(icon("person")),
-    }) : icon("spark"));
+  /** The person's face or first letter, or the assistant's mark. */
+  private picture(person: Author | null): void {
+    if (person === this.pictured) return;
+    this.pictured = person;
+    const letter = [...(person?.name ?? "")][0] ?? "";
+    const url = person?.avatar_url ? safeUrl(person.avatar_url) : null;
+    this.avatar.replaceChildren(url ? h("img", {
+      src: url, alt: "", referrerPolicy: "no-referrer",
+      // The page's policy may allow no foreign pictures.
+      onerror: () => this.avatar.replaceChildren(letter),
+    }) : letter || icon("spark"));
   }
 }

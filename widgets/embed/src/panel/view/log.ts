@@ -2,11 +2,13 @@
 import type { Conversation } from "../conversation/state.ts";
 import { h, icon } from "./dom.ts";
 import { viewOf, type RowView } from "./messages.ts";
-import { rowsOf } from "./rows.ts";
+import { rowsOf, type Row } from "./rows.ts";
 import type { Ui } from "./ui.ts";
 
 /** Pixels from the end that still count as the end. */
 const NEAR = 48;
+/** How long one turn may make new rows. */
+const TURN_MS = 8;
 
 export class Log {
   readonly list: HTMLElement;
@@ -14,6 +16,7 @@ export class Log {
   private readonly views = new Map<string, RowView>();
   private atEnd = true;
   private lastKey = "";
+  private rest: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly ui: Ui) {
     const { strings } = ui.language;
@@ -24,21 +27,34 @@ export class Log {
     new ResizeObserver(() => { if (this.atEnd) this.toEnd(); }).observe(this.list);
   }
 
+  /**
+   * Draws from the end backwards. A long history takes several turns, so that opening it holds up nothing: what is
+   * seen first is there first.
+   */
   update(state: Conversation): void {
     const rows = rowsOf(state);
-    const keys = new Set(rows.map((row) => `${row.kind}:${row.key}`));
-    for (const [key, view] of this.views) if (!keys.has(key)) {
+    const keys = rows.map((row) => `${row.kind}:${row.key}`);
+    const wanted = new Set(keys);
+    for (const [key, view] of this.views) if (!wanted.has(key)) {
       view.element.remove();
       this.views.delete(key);
     }
-    let place: ChildNode | null = this.list.firstChild;
-    for (const row of rows) {
-      const key = `${row.kind}:${row.key}`;
+    clearTimeout(this.rest);
+    const until = performance.now() + TURN_MS;
+    let next: ChildNode | null = null;
+    for (let i = rows.length - 1; i >= 0; i--) {
+      const key = keys[i] as string;
       let view = this.views.get(key);
-      if (!view) this.views.set(key, (view = viewOf(row, this.ui)));
-      view.update(row);
-      if (view.element === place) place = place.nextSibling;
-      else this.list.insertBefore(view.element, place);
+      if (!view) {
+        if (performance.now() > until) {
+          this.rest = setTimeout(() => this.update(state), 0);
+          break;
+        }
+        this.views.set(key, (view = viewOf(rows[i] as Row, this.ui)));
+      }
+      view.update(rows[i] as Row);
+      if (view.element.nextSibling !== next || !view.element.parentNode) this.list.insertBefore(view.element, next);
+      next = view.element;
     }
     this.follow(rows.at(-1)?.key ?? "", rows.at(-1)?.kind === "user");
   }

@@ -22,7 +22,7 @@ export function viewOf(row: Row, ui: Ui): RowView {
 }
 
 /** What a state change says to the visitor. */
-const changeText = ({ content, event, author }: MessageObject, strings: Strings): string =>
+export const changeText = ({ content, event, author }: MessageObject, strings: Strings): string =>
   content || fill(strings[event as "waiting" | "taken_over"], { name: author?.name ?? strings.someone });
 
 class UserView implements RowView {
@@ -97,6 +97,6 @@ class PlainView implements RowView {
     const question = row.askAgain;
     return [h("p", { className: "hint" }, icon("alert"), h("span", {}, said),
       question ? textButton(strings.askAgain, "again", () => this.ui.actions.send(question)) : null,
-      textButton(strings.talkToPerson, "person", this.ui.actions.askForPerson))];
+      textButton(strings.talkToPerson, "person", this.ui.actions.askForPerson, "ask-person"))];
   }
 }

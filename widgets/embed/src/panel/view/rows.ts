@@ -36,6 +36,9 @@ export type Row =
 /** State changes that a visitor is told of; others are between the tenant's people. */
 const TOLD = new Set<string | null>(["waiting", "taken_over", "released", "ended"]);
 
+/** Whether the visitor is shown a system message. */
+export const isTold = ({ content, event }: MessageObject): boolean => content !== "" || TOLD.has(event);
+
 const dayOf = (timestamp: string): string => new Date(timestamp).toDateString();
 
 export function rowsOf(state: Conversation): Row[] {
@@ -45,7 +48,7 @@ export function rowsOf(state: Conversation): Row[] {
   if (greeting) rows.push({ kind: "greeting", key: "greeting", text: greeting });
   if (isEmpty && starterQuestions?.length) rows.push({ kind: "starters", key: "starters", questions: starterQuestions });
   const lines = state.messages.flatMap((message, index): [timestamp: string, row: Row][] =>
-    message.role === "system" && !message.content && !TOLD.has(message.event)
+    message.role === "system" && !isTold(message)
       ? [] : [[message.timestamp, committed(state, message, index)]]);
   const unsent = state.pending.map((pending): [string, UserRow] => [pending.createdAt, waiting(pending)]);
   const running = runningRows(state).map((row): [string, Row] => ["", row]);

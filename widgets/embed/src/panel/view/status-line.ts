@@ -11,21 +11,23 @@ export class StatusLine {
   readonly element = h("div", { className: "status", role: "status", hidden: true });
   private timer: ReturnType<typeof setTimeout> | undefined;
   private shown = "";
+  private isEnded = false;
 
   constructor(private readonly ui: Ui) {}
 
   update(state: Conversation): void {
     const { strings } = this.ui.language;
     const text = statusText(state, strings);
-    if (text === this.shown) return;
+    const isEnded = !text && state.session?.status === "ended";
+    if (text === this.shown && isEnded === this.isEnded) return;
     this.shown = text;
+    this.isEnded = isEnded;
     clearTimeout(this.timer);
     const draw = (): void => {
       this.element.classList.toggle("busy", state.link === "connecting");
       this.element.classList.toggle("waits", text === strings.waitingForPerson);
-      this.element.replaceChildren(h("span", {}, text), ...(text === strings.ended
-        ? [textButton(strings.newConversation, "again", this.ui.actions.renew)] : []));
-      this.element.hidden = !text;
+      this.element.replaceChildren(isEnded ? textButton(strings.newConversation, "again", this.ui.actions.renew) : text);
+      this.element.hidden = !text && !isEnded;
     };
     if (text && state.link === "connecting") this.timer = setTimeout(draw, PATIENCE_MS);
     else draw();
@@ -41,6 +43,5 @@ export function statusText(state: Conversation, strings: Strings): string {
   }
   const status = state.session?.status;
   if (status === "waiting") return strings.waitingForPerson;
-  if (status === "ended") return strings.ended;
   return state.wantsPerson ? strings.writeFirst : "";
 }

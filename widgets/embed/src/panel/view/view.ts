@@ -88,6 +88,7 @@ export class PanelView {
     this.scheduled = false;
     const state = this.latest;
     if (!state) return;
+    this.shell.root.dataset["status"] = state.session?.status ?? "ai";
     this.header.update(state);
     this.log.update(state);
     this.status.update(state);

@@ -1,0 +1,5 @@
+"""The admin's pages of documents."""
+
+from knowledge.admin.documents import DocumentAdmin
+
+__all__ = ["DocumentAdmin"]

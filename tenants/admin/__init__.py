@@ -1,0 +1,7 @@
+"""The admin's pages of the account: its settings, team and API keys."""
+
+from tenants.admin.account import AccountAdmin
+from tenants.admin.keys import ApiKeyAdmin
+from tenants.admin.team import TeamAdmin
+
+__all__ = ["AccountAdmin", "ApiKeyAdmin", "TeamAdmin"]

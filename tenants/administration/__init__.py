@@ -1,0 +1,20 @@
+"""What every page of the admin stands on: it acts for one tenant, calls deeds and writes nothing of its own."""
+
+from tenants.administration.forms import DeedForm, Lines, for_request
+from tenants.administration.pages import RecordAdmin, TenantAdmin, person, safely
+from tenants.administration.wording import dollars, facts, moment, plural, words
+
+__all__ = [
+    "DeedForm",
+    "Lines",
+    "RecordAdmin",
+    "TenantAdmin",
+    "dollars",
+    "facts",
+    "for_request",
+    "moment",
+    "person",
+    "plural",
+    "safely",
+    "words",
+]

@@ -1,0 +1,83 @@
+"""Forms whose saving is one deed."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django import forms
+from django.db import IntegrityError, models, transaction
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from kernel.errors import FieldError, FrontdeskError, InvalidInput
+
+
+class DeedForm(forms.ModelForm):  # type: ignore[type-arg]  # each subclass names its model in Meta
+    """A form whose saving is one deed. What the deed refuses is shown at the field that it names.
+
+    The deed runs once the fields are valid, in a savepoint, so that a refusal leaves nothing behind.
+    """
+
+    request: ClassVar[HttpRequest]
+
+    def deed(self) -> models.Model:
+        """Do it with `self.cleaned_data`; `self.instance.pk` is of the row to change, where there is one."""
+        raise NotImplementedError
+
+    def _post_clean(self) -> None:
+        """Django's hook after the fields' own checks; here the deed checks the rest."""
+        if self.errors:
+            return
+        try:
+            with transaction.atomic():
+                self.instance = self.deed()
+        except InvalidInput as error:
+            for wrong in error.errors:
+                self.add_error(self._field_of(wrong.field), _with_line(wrong))
+            if not error.errors:
+                self.add_error(None, error.detail)
+        except FrontdeskError as error:
+            self.add_error(None, error.detail)
+        except IntegrityError:
+            self.add_error(None, "Somebody else has just stored something that contradicts this. Try again.")
+
+    def save(self, commit: bool = True) -> Any:
+        self.save_m2m: Callable[[], None] = lambda: None
+        return self.instance
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the row is yet to be made."""
+        return bool(self.instance._state.adding)
+
+    def _field_of(self, path: str) -> str | None:
+        """The form's field for a dotted path: settings.primaryColor is asked for as primaryColor."""
+        return next((part for part in path.split(".") if part in self.fields), None)
+
+
+def _with_line(wrong: FieldError) -> str:
+    """The message, with the line that it is about where the field is a list: domain_whitelist.2 is its third."""
+    last = wrong.field.rpartition(".")[2]
+    return f"Line {int(last) + 1}: {wrong.message}" if last.isdigit() else wrong.message
+
+
+def for_request(form: type[DeedForm], request: HttpRequest) -> type[DeedForm]:
+    """The form for one request: its deed may depend on who asks."""
+    return type(form.__name__, (form,), {"request": request, "__module__": form.__module__})
+
+
+class Lines(forms.CharField):
+    """A list of short texts, one per line."""
+
+    def __init__(self, *, rows: int = 4, **kwargs: Any) -> None:
+        super().__init__(
+            widget=UnfoldAdminTextareaWidget(attrs={"rows": rows}), **{"required": False, **kwargs}
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # a list where a CharField has one text
+        return [line.strip() for line in (value or "").splitlines() if line.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return [str(item) for item in initial or []] != self.to_python(data)

@@ -1,0 +1,112 @@
+"""One statement, two plans: the graph of a tenant that has one, the codes of everybody else, in one message."""
+
+import json
+
+import pytest
+from django.db import connection
+
+from knowledge import search
+from knowledge.statements import statement
+from knowledge.vector_index.maintaining import carry_out
+from knowledge.vector_index.partition import TABLE
+from tenants.context import acting_as
+from tenants.partitions import own_partition
+from tests.knowledge import corpus
+from tests.knowledge.test_plans import nodes
+from tests.knowledge.vectors import MODEL, Vectors, found, superuser, tidied, wants_graph_from
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MANY = 400
+
+
+@pytest.fixture
+def pair(transactional_db, acme, bolt):
+    """Two tenants alike, but that acme has a graph."""
+    with tidied():
+        wants_graph_from(acme, 300)
+        vectors = Vectors(acme), Vectors(bolt, seed=2)
+        for tenants_own in vectors:
+            tenants_own.add(MANY)
+        assert carry_out(corpus.ref(acme))
+        with superuser() as database:
+            # As in test_plans: a vacuum marks only pages whose commits have reached the log.
+            database.execute("SET synchronous_commit = on")
+            database.execute("SELECT pg_current_xact_id()")
+            database.execute("VACUUM ANALYZE pool.chunk_embeddings_default")
+        yield vectors
+
+
+def plan(vectors, **filters):
+    """The nodes that read vectors and were executed, by the index they use."""
+    with acting_as(vectors.tenant), connection.cursor() as cursor:
+        cursor.execute(
+            search.in_graph_order("EXPLAIN (ANALYZE, FORMAT JSON) " + statement("search")),
+            search.parameters("", vectors.question(), MODEL, 10, **filters),
+        )
+        cursor.nextset()
+        explained = cursor.fetchone()[0]
+    explained = json.loads(explained) if isinstance(explained, str) else explained
+    return {
+        node.get("Index Name", node["Node Type"]): node
+        for node in nodes(explained[0]["Plan"])
+        if node.get("Relation Name", "").startswith(TABLE) and node["Actual Loops"]
+    }
+
+
+def test_a_graph_is_walked_and_no_code_read(pair):
+    acme, _ = pair
+    own = own_partition(TABLE, acme.tenant.pk)
+    executed = plan(acme)
+    graph = executed.pop(f"{own}_hnsw")
+    assert graph["Node Type"] == "Index Scan"
+    assert graph["Actual Rows"] == search.POOL
+    # What is left are the exact distances, chunk by chunk.
+    assert [(name, node["Node Type"]) for name, node in executed.items()] == [(f"{own}_pkey", "Index Scan")]
+
+
+def test_codes_are_scanned_where_there_is_no_graph(pair):
+    _, bolt = pair
+    executed = plan(bolt)
+    assert {node["Relation Name"] for node in executed.values()} == {"chunk_embeddings_default"}
+    (codes,) = [node for node in executed.values() if node["Node Type"] == "Index Only Scan"]
+    assert codes["Actual Rows"] == MANY
+    assert "tenant_id" in codes["Index Cond"]
+
+
+def test_a_broad_filter_walks_the_graph_and_a_narrow_one_scans_codes(pair):
+    acme, _ = pair
+    acme.add(MANY // 2, collection="broad")
+    acme.add(20, collection="narrow")
+    own = own_partition(TABLE, acme.tenant.pk)
+    assert f"{own}_hnsw" in plan(acme, collections=["broad"])
+    executed = plan(acme, collections=["narrow"])
+    assert f"{own}_hnsw" not in executed
+    assert {node["Relation Name"] for node in executed.values()} == {own}
+
+
+def test_other_tenants_partitions_are_not_even_planned(pair):
+    acme, bolt = pair
+    with acting_as(bolt.tenant), connection.cursor() as cursor:
+        cursor.execute("EXPLAIN " + statement("search"), search.parameters("", bolt.question(), MODEL, 10))
+        assert own_partition(TABLE, acme.tenant.pk) not in "\n".join(line for (line,) in cursor.fetchall())
+
+
+def test_one_message_and_nothing_of_it_stays_but_the_width_of_the_walk(pair):
+    acme, _ = pair
+    sent = []
+
+    def watch(execute, sql, params, many, context):
+        sent.append(sql)
+        return execute(sql, params, many, context)
+
+    with acting_as(acme.tenant), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        with connection.execute_wrapper(watch):
+            assert len(found(acme.tenant, acme.question())) == 10
+        assert len([text for text in sent if "SAVEPOINT" not in text]) == 1
+        cursor.execute("SELECT current_setting('enable_sort'), current_setting('hnsw.ef_search')")
+        assert cursor.fetchone() == ("on", "100")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('enable_sort'), current_setting('hnsw.ef_search')")
+        assert cursor.fetchone() == ("on", "40")
