@@ -166,8 +166,8 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("field", "value"),
         [("name", " "), ("timezone", "Mars/Base"), ("timezone", "Factory"), ("locale", "no such"),
-         ("retention_days", "0"),
-         ("retention_days", "many"), ("allowed_domains", "https://acme.example"), ("allowed_domains", "\n".join(f"a{n}.example" for n in range(51)))],
+         ("retention_days", "0"), ("retention_days", "many"), ("allowed_domains", "https://acme.example"),
+         ("allowed_domains", "\n".join(f"a{n}.example" for n in range(51)))],
     )  # fmt: skip
     def test_what_is_refused_is_said_at_its_field(self, acme, sign_in, field, value):
         response = sign_in(acme).post(self.path(acme), {**self.FORM, field: value})
