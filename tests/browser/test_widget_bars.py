@@ -1,4 +1,4 @@
-"""The widget's bars in a real browser: requests before intent, layout shift, long tasks, a strict policy, axe in every state."""
+"""The widget's bars in a real browser: requests, layout shift, long tasks, a strict policy, axe in every state."""
 
 import json
 
