@@ -26,6 +26,7 @@ class Company:
     pitch: str
     questions: tuple[str, ...]
     widget_settings: dict[str, Any] = field(default_factory=dict)
+    features: dict[str, Any] = field(default_factory=dict)
     personality: str = "Helpful and brief"
     instructions: str = "You are the friendly assistant on the company's help pages. Be brief and concrete."
 
@@ -57,6 +58,8 @@ COMPANIES: Final = (
             "primaryColor": "#3538cd",
             "starterQuestions": ["How do I set up my hub?", "What is your return policy?"],
         },
+        # Far below what a graph is for, so that the demo runs both kinds of vector index (docs/knowledge.md).
+        features={"hnswMinChunks": 10},
     ),
     Company(
         slug="bolt",

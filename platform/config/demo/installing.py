@@ -41,7 +41,12 @@ def _install(company: Company) -> Login:
         company.name,
         company.slug,
         plan=company.plan,
-        settings={"maxMonthlySpend": company.monthly_budget, "timezone": "UTC", "demo": True},
+        settings={
+            "maxMonthlySpend": company.monthly_budget,
+            "timezone": "UTC",
+            "features": company.features,
+            "demo": True,
+        },
     )
     with acting_as(tenant):
         owner = create_user(company.owner_email, password, name=company.owner_name, role=Role.OWNER)
