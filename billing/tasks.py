@@ -5,7 +5,8 @@ from typing import Any
 
 from celery import shared_task
 
-from billing.costs import debounce, rollup
+from billing.costs import debounce, lagging, rollup
+from kernel import measuring
 from tenants.context import acting_as
 from tenants.directory import all_tenants
 
@@ -23,9 +24,12 @@ def fold(self: Any) -> None:
 @shared_task(name="billing.sweep_rollups", tenant_mode=None)
 def sweep_rollups() -> None:
     """Fold every tenant: what a lost message or an emptied Redis left behind. One tenant's trouble stops no other's."""
+    longest = 0.0
     for tenant in all_tenants():
         try:
             with acting_as(tenant):
+                longest = max(longest, lagging.lag_seconds())
                 rollup.fold()
         except Exception:
             logger.exception("could not fold the costs of tenant %s", tenant.id)
+    measuring.ROLLUP_LAG.set(longest)

@@ -18,6 +18,7 @@ from django.db.models import Q
 from ai.embedding import Embeddings, embedder, join, wait_for
 from billing.costs import ledger
 from billing.costs.ledger import NewCostEvent
+from kernel import measuring
 from kernel.clock import now
 from kernel.errors import InvalidInput, ProviderError
 from kernel.ids import uuid7
@@ -111,6 +112,8 @@ def ingest(tenant: TenantRef, document_id: uuid.UUID) -> bool:
     with acting_as(tenant):
         published = publish(document_id, prepared)
         _forget_if_settled(document_id)
+    if published:
+        measuring.DOCUMENTS.labels("ready").inc()
     return published
 
 
@@ -124,6 +127,7 @@ def give_up(tenant: TenantRef, document_id: uuid.UUID, reason: str, number: int 
         )
         if given_up:
             forget(document_id)
+            measuring.DOCUMENTS.labels("failed").inc()
 
 
 def _put_off(tenant: TenantRef, document_id: uuid.UUID, number: int, reason: str) -> None:

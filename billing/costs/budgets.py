@@ -21,7 +21,7 @@ from billing.costs import pricing
 from billing.costs.models import Budget, BudgetHold, BudgetPeriod
 from billing.costs.statements import statement
 from billing.costs.timezones import tenant_timezone
-from kernel import clock
+from kernel import clock, measuring
 from kernel.errors import FrontdeskError
 from kernel.money import as_text
 from tenants.context import require_tenant
@@ -87,6 +87,7 @@ def reserve(*, amount: Decimal | None, purpose_id: uuid.UUID, tokens: int = 0) -
             _try(amount, tokens, purpose_id) or BudgetHold.objects.filter(purpose_id=purpose_id).exists()
         )
         if not is_held:
+            measuring.BUDGET_REFUSALS.inc()
             raise _refusal(amount, tokens)
     return purpose_id if is_held else None
 
