@@ -17,7 +17,9 @@ from widgets.models import Widget
 
 DIST: Final = Path(__file__).resolve().parent / "embed" / "dist"
 PLACEHOLDER: Final = '"__FRONTDESK_LOOK__"'
-LOOK_SETTINGS: Final = ("primaryColor", "position", "launcherLabel", "theme", "locale", "greeting")
+LOOK_SETTINGS: Final = (
+    "primaryColor", "secondaryColor", "position", "launcherLabel", "theme", "locale", "greeting",
+)  # fmt: skip
 
 
 def loader(public_key: str) -> str:

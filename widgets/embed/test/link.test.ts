@@ -214,3 +214,34 @@ test("frames that are no frames are passed over", async () => {
   for (const data of ["{", "null", "[]", '{"type":"new_thing"}', new ArrayBuffer(1)]) world.socket.onmessage?.({ data });
   assert.equal(world.sockets.length, 1);
 });
+
+test("sockets that never say a word are taken to be blocked, and tried again later", async () => {
+  const world = new World();
+  world.link.start();
+  await world.pass(0);
+  world.socket.onclose?.({ code: 1006 });
+  await world.pass(1_000);
+  world.socket.onclose?.({ code: 1006 });
+  await world.pass(10);
+  assert.deepEqual(world.overHttp, [false, false, true]);
+  world.socket.ready();
+  world.clock += 310_000;
+  world.socket.onclose?.({ code: 1006 });
+  await world.pass(1_000);
+  assert.equal(world.overHttp.at(-1), false);
+});
+
+test("one socket without an answer is enough, and a restarting server is no proxy", async () => {
+  const world = new World();
+  world.link.start();
+  await world.pass(6_100);
+  assert.deepEqual(world.overHttp, [false, true]);
+  const other = new World();
+  other.link.start();
+  await other.pass(0);
+  for (const code of [1012, 1012, 1012, 4401]) {
+    other.socket.onclose?.({ code });
+    await other.pass(900);
+  }
+  assert.deepEqual(other.overHttp, [false, false, false, false]);
+});

@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { Events, publish, type Calls, type PublicApi } from "../src/loader/api.ts";
 import { contrast, parseHex, readableOn, textOn, type Rgb } from "../src/colour.ts";
 import { de } from "../src/panel/strings/de.ts";
+import { es } from "../src/panel/strings/es.ts";
+import { fr } from "../src/panel/strings/fr.ts";
 import { en } from "../src/panel/strings/en.ts";
 import { fill, languageFor } from "../src/panel/strings/language.ts";
 import { dayName } from "../src/panel/view/dates.ts";
@@ -66,7 +68,10 @@ test("colours are hex or nothing", () => {
 
 test("every language says everything, with the same places to fill", () => {
   const places = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort();
-  for (const [name, text] of Object.entries(en)) assert.deepEqual(places(de[name as keyof typeof en]), places(text), name);
+  for (const language of [de, es, fr]) {
+    assert.deepEqual(Object.keys(language), Object.keys(en));
+    for (const [name, text] of Object.entries(en)) assert.deepEqual(places(language[name as keyof typeof en]), places(text), name);
+  }
 });
 
 test("the language is the first wanted one that is one", () => {
