@@ -30,11 +30,9 @@ NOT_READ_YET: Final = frozenset(
         "LIVEKIT_API_KEY",
         "LIVEKIT_API_SECRET",
         "LIVEKIT_URL",
-        "STORAGE_URL",
         "STRIPE_API_BASE",
         "STRIPE_SECRET_KEY",
         "STRIPE_WEBHOOK_SECRET",
-        "VOYAGE_API_KEY",
     }
 )
 
