@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from knowledge.models import VectorIndex, VectorIndexKind, VectorIndexStatus
+from knowledge.models import KnowledgeTotals, VectorIndex, VectorIndexKind, VectorIndexStatus
 from knowledge.storage import DEFAULT_PARTITION
 from knowledge.vector_index import hnsw
 from knowledge.vector_index.partition import Partition
@@ -17,21 +17,21 @@ MOVED_AT_ONCE: Final = 1_000
 """Vectors that may be put back among everybody's while everybody waits: some 50 ms."""
 
 
-def promote(tenant: TenantRef, chunks: int, progress: Progress) -> None:
+def promote(tenant: TenantRef, progress: Progress) -> None:
     """Give the tenant a graph: in the pool over a partition of its own, in a dedicated schema over the table there.
 
     Search goes on by codes until the last commit. Raises Busy where a lock could not be had; what was done by then is
     kept for the next try.
     """
     if tenant.schema_name != POOL_SCHEMA:
-        _build(tenant, DEFAULT_PARTITION, chunks, progress)
+        _build(tenant, DEFAULT_PARTITION, progress)
         with acting_as(tenant):
             _search_by(VectorIndexKind.HNSW)
         return
     own = Partition(tenant)
     own.let_in()
     if own.is_attached():
-        _build(tenant, own.name, chunks, progress)
+        _build(tenant, own.name, progress)
         with acting_as(tenant):
             _search_by(VectorIndexKind.HNSW)
         return
@@ -39,7 +39,7 @@ def promote(tenant: TenantRef, chunks: int, progress: Progress) -> None:
     own.create()
     own.copy(lambda share: progress.at(VectorIndexStatus.COPYING, COPIED * share))
     own.freshen()
-    _build(tenant, own.name, chunks, progress)
+    _build(tenant, own.name, progress)
     # What was published while the graph was built; the rest, under the lock, is little.
     own.copy()
     own.freshen()
@@ -65,8 +65,10 @@ def demote(tenant: TenantRef, progress: Progress) -> None:
     own.fold_back(MOVED_AT_ONCE)
 
 
-def _build(tenant: TenantRef, table: str, chunks: int, progress: Progress) -> None:
+def _build(tenant: TenantRef, table: str, progress: Progress) -> None:
     progress.at(VectorIndexStatus.INDEXING, COPIED)
+    with acting_as(tenant):
+        chunks = KnowledgeTotals.objects.get().chunks
     hnsw.build(
         tenant.schema_name,
         table,

@@ -71,7 +71,7 @@ def carry_out(tenant: TenantRef, report: Callable[[str], None] = logger.info) ->
         try:
             progress = Progress(tenant, name, report)
             if wanted == VectorIndexKind.HNSW:
-                promote(tenant, index.chunks, progress)
+                promote(tenant, progress)
             else:
                 demote(tenant, progress)
         except (Busy, DatabaseError) as error:
