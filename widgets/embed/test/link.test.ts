@@ -227,7 +227,7 @@ test("sockets that never say a word are taken to be blocked, and tried again lat
   world.socket.ready();
   world.clock += 310_000;
   world.socket.onclose?.({ code: 1006 });
-  await world.pass(1_000);
+  await world.pass(5_000);
   assert.equal(world.overHttp.at(-1), false);
 });
 
