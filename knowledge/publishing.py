@@ -39,7 +39,7 @@ class Prepared:
 def publish(document_id: uuid.UUID, prepared: Prepared) -> bool:
     """Make `prepared` what search finds of the document. False where it is not wanted any more: the document was
     deleted, or has a newer version, or has this one already. Leaves the document ready."""
-    totals = _locked_totals()
+    totals = locked_totals()
     document = Document.objects.select_for_update().filter(pk=document_id).first()
     if document is None or document.is_deleted or document.latest != prepared.number:
         return False
@@ -59,7 +59,7 @@ def publish(document_id: uuid.UUID, prepared: Prepared) -> bool:
 
 def withdraw(document: Document) -> None:
     """Take the document's chunks out of search. The document itself stays as it is; version 0: nothing is found."""
-    totals = _locked_totals()
+    totals = locked_totals()
     _withdraw_chunks(document, totals)
     document.version = 0
     document.embedding = None
@@ -73,7 +73,8 @@ def searchable_words(title: str, heading: str, content: str) -> str:
     return words(f"{above(title, heading)}\n{prose(content)}")
 
 
-def _locked_totals() -> KnowledgeTotals:
+def locked_totals() -> KnowledgeTotals:
+    """The acting tenant's totals, held to the transaction's end: nobody else publishes, withdraws or moves vectors."""
     KnowledgeTotals.objects.bulk_create([KnowledgeTotals()], ignore_conflicts=True)
     return KnowledgeTotals.objects.select_for_update().get()
 

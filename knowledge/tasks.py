@@ -8,7 +8,7 @@ from celery.exceptions import MaxRetriesExceededError
 
 from kernel.errors import ProviderError
 from kernel.outbound import OutboundError
-from knowledge import ingest, purging
+from knowledge import ingest, purging, reembedding
 
 RETRIES: Final = 8
 LONGEST_WAIT_S: Final = 300
@@ -51,3 +51,21 @@ def requeue_documents() -> None:
 def purge_documents() -> None:
     """Delete for good what was deleted long enough ago."""
     purging.purge_due()
+
+
+@shared_task(name=reembedding.TASK, bind=True, tenant_mode="manual")
+def reembed(self: Any) -> None:
+    """Give documents of one tenant vectors of the model in use."""
+    reembedding.work(self.tenant)
+
+
+@shared_task(name="knowledge.resume_reembedding", tenant_mode=None)
+def resume_reembedding() -> None:
+    """Go on where a worker died or a provider failed."""
+    reembedding.resume()
+
+
+@shared_task(name="knowledge.find_outdated_vectors", tenant_mode=None)
+def find_outdated_vectors() -> None:
+    """Find who has vectors of another model than the one in use."""
+    reembedding.order_for_everybody()

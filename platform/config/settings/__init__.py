@@ -95,6 +95,8 @@ CELERY_BEAT_SCHEDULE = {
     "end-idle-sessions": {"task": "widgets.end_idle_sessions", "schedule": schedule(600.0)},
     "requeue-documents": {"task": "knowledge.requeue_documents", "schedule": schedule(60.0)},
     "purge-documents": {"task": "knowledge.purge_documents", "schedule": schedule(3600.0)},
+    "resume-reembedding": {"task": "knowledge.resume_reembedding", "schedule": schedule(60.0)},
+    "find-outdated-vectors": {"task": "knowledge.find_outdated_vectors", "schedule": schedule(600.0)},
     "sound-off": {"task": "tenants.sound_off", "schedule": schedule(60.0)},
     "sweep-rollups": {"task": "billing.sweep_rollups", "schedule": schedule(300.0)},
 }
@@ -167,6 +169,8 @@ OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.url("OPENAI_BASE_URL", "https://api.openai.com/v1").rstrip("/")
 ANTHROPIC_API_KEY = env.secret("ANTHROPIC_API_KEY")
 ANTHROPIC_BASE_URL = env.url("ANTHROPIC_BASE_URL", "https://api.anthropic.com").rstrip("/")
+VOYAGE_API_KEY = env.secret("VOYAGE_API_KEY")
+VOYAGE_BASE_URL = env.url("VOYAGE_BASE_URL", "https://api.voyageai.com/v1").rstrip("/")
 providers.check(LLM_MODEL, EMBEDDING_MODEL)
 
 REST_FRAMEWORK = {
