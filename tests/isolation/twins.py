@@ -33,6 +33,12 @@ GLOBAL: Final = {
 PARTICULAR: Final[dict[str, Any]] = {
     "rollup_watermarks.folded_to": 3,
     "cost_events.units": None,
+    "rollup_watermarks.timezone": "UTC",
+    "knowledge_files.sha256": "0" * 64,
+    # What is deleted or revoked is shown to nobody, and could not leak.
+    "knowledge_documents.deleted_at": None,
+    "api_keys.revoked_at": None,
+    "api_keys.expires_at": None,
 }
 
 
