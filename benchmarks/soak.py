@@ -1,8 +1,8 @@
-"""The long ones, bounded in time and no part of CI: fuzzing the socket, kill -9 of every program.
+"""The long ones, bounded in time and no part of CI: fuzzing the socket and the API, kill -9 of every program.
 
-    python -m benchmarks.soak [--only fuzz,kill] [--seed N]        (make soak)
+    python -m benchmarks.soak [--only fuzz,api,kill] [--seed N]        (make soak)
 
-Some four minutes; BENCH_FULL=1 takes up to thirty. Prints one table and ends with status 1 where a promise was broken.
+Some six minutes; BENCH_FULL=1 takes up to forty-five. Prints one table and ends with status 1 where a promise was broken.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import Final
 
 import uvloop
 
+from benchmarks.api_fuzzing import fuzz_api
 from benchmarks.fuzzing import fuzz
 from benchmarks.installation import Installation, Tenant
 from benchmarks.killing import SLOW_MODEL, kill_and_check
@@ -23,9 +24,10 @@ from benchmarks.table import Row, render, verdict
 from benchmarks.visitors import Website, client_session
 from tests.ai import stub_provider
 
-PARTS: Final = ("fuzz", "kill")
+PARTS: Final = ("fuzz", "api", "kill")
 FRAMES, FRAMES_FULL = 10_000, 100_000
 ROUNDS, ROUNDS_FULL = 1, 10
+API_S, API_FULL_S = 120, 900
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +49,8 @@ def soak(part: str, full: bool, seed: int) -> list[Row]:
     """The rows of one part, on a copy of its own."""
     model = SLOW_MODEL if part == "kill" else MODEL
     with stub_provider.running() as provider, installed_with_stub(provider, model) as (installation, tenant):
+        if part == "api":
+            return fuzz_api(installation, seconds=API_FULL_S if full else API_S, seed=seed)
         return uvloop.run(_soak(part, installation, tenant, full, seed))
 
 
