@@ -2,7 +2,8 @@
 
     python -m benchmarks.soak [--only fuzz,api,kill] [--seed N]        (make soak)
 
-Some six minutes; BENCH_FULL=1 takes up to forty-five. Prints one table and ends with status 1 where a promise was broken.
+Some six minutes; BENCH_FULL=1 takes up to forty-five. Prints one table and ends with status 1 where a promise was
+broken.
 """
 
 import argparse
