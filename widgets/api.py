@@ -79,7 +79,10 @@ class Personalities(TenantView):
     def post(self, request: Request) -> Response:
         """Make a personality. The first one becomes the default."""
         return Response(
-            PersonalityFields(create_personality(**self.valid(PersonalityFields))).data, status=201
+            PersonalityFields(
+                create_personality(by=self.principal.user, **self.valid(PersonalityFields))
+            ).data,
+            status=201,
         )
 
 
@@ -98,7 +101,8 @@ class OnePersonality(TenantView):
     )
     def patch(self, request: Request, id: uuid.UUID) -> Response:
         """Change a personality: its next version. Making it the default takes that from the other one."""
-        changed = update_personality(id, **self.valid(PersonalityFields, partial=True))
+        changes = self.valid(PersonalityFields, partial=True)
+        changed = update_personality(id, by=self.principal.user, **changes)
         return Response(PersonalityFields(changed).data)
 
     @extend_schema(operation_id="personalities_delete", responses={204: None})
