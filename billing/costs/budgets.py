@@ -49,15 +49,16 @@ logger = logging.getLogger(__name__)
 class BudgetReached(FrontdeskError):
     """A hard-capped budget has no room for this, or the price is unknown and cannot be held back.
 
-    `resets_at` is when the budget's next period begins.
+    `resets_at` is when the budget's next period begins, `degrade` what its owner wants answers to do until then.
     """
 
     code = "budget_reached"
 
-    def __init__(self, detail: str, *, budget_id: uuid.UUID, resets_at: datetime) -> None:
+    def __init__(self, detail: str, *, budget_id: uuid.UUID, resets_at: datetime, degrade: str = "") -> None:
         super().__init__(detail)
         self.budget_id = budget_id
         self.resets_at = resets_at
+        self.degrade = degrade
 
 
 class Imbalance(NamedTuple):
@@ -190,4 +191,4 @@ def _refusal(amount: Decimal | None, tokens: int) -> BudgetReached:
         detail = f"There is no room left in {name}; it begins anew at {chosen.period_end:%Y-%m-%d %H:%M} UTC."
     else:
         detail = f"The price of this model is not known, and {name} is a hard cap without a fallback price."
-    return BudgetReached(detail, budget_id=chosen.id, resets_at=chosen.period_end)
+    return BudgetReached(detail, budget_id=chosen.id, resets_at=chosen.period_end, degrade=chosen.degrade)

@@ -93,11 +93,14 @@ class Stub:
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
         body = await self._note(request)
         behaviour = Behaviour.of(body["model"])
-        if self._fails(behaviour, body) and (failed := await _fail(behaviour, request, stub_wire.OpenAI)):
+        wire = stub_wire.Voyage if "input_type" in body else stub_wire.OpenAI
+        if self._fails(behaviour, body) and (failed := await _fail(behaviour, request, wire)):
             return failed
         await asyncio.sleep(behaviour.ttft)
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-        vectors = [embed(text, int(body.get("dimensions") or 1024)) for text in texts]
+        vectors = [
+            embed(text, int(body.get("dimensions") or body.get("output_dimension") or 1024)) for text in texts
+        ]
         as_base64 = body.get("encoding_format") == "base64"
         data = [
             {
@@ -108,7 +111,7 @@ class Stub:
             for index, vector in enumerate(vectors)
         ]
         tokens = sum(max(1, len(text) // 4) for text in texts)
-        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        usage = {"total_tokens": tokens} | ({"prompt_tokens": tokens} if wire is stub_wire.OpenAI else {})
         named = body["model"].partition("?")[0]
         return web.json_response({"object": "list", "data": data, "model": named, "usage": usage})
 
@@ -148,7 +151,7 @@ class Stub:
 
 
 async def _fail(
-    behaviour: Behaviour, request: web.Request, wire: type[stub_wire.Wire]
+    behaviour: Behaviour, request: web.Request, wire: type[stub_wire.Wire] | type[stub_wire.Voyage]
 ) -> web.StreamResponse | None:
     """The answer to a request that fails before any stream; None where it fails later."""
     error = behaviour.error

@@ -95,6 +95,14 @@ class OpenAI(Wire):
         return b"data: " + json.dumps(self.error(kind, "stub error event")).encode() + b"\n\n"
 
 
+class Voyage:
+    """Voyage's errors; its embeddings are as OpenAI's, and nothing of it is streamed."""
+
+    @staticmethod
+    def error(kind: str, message: str) -> dict[str, Any]:
+        return {"detail": message}
+
+
 class Anthropic(Wire):
     """The Messages API."""
 

@@ -4,25 +4,32 @@ inside a transaction."""
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import connection
-from psycopg.types.json import Jsonb
 
-from ai.chat import ChatModel, ChatRequest, Completed, TextDelta, chat_model, estimate_usage
+from ai.chat import (
+    Attempt,
+    ChatModel,
+    ChatRequest,
+    Completed,
+    TextDelta,
+    answering_model,
+    attempts_of,
+    estimate_usage,
+)
 from ai.embedding import Embeddings
 from ai.usage import Usage
-from billing.costs import budgets, pricing
 from billing.costs.ledger import NewCostEvent
-from kernel import clock, tracing
+from kernel import tracing
 from kernel.errors import NotFound, ProviderError
 from kernel.tracing import Ids
 from knowledge import search
 from knowledge.search import SearchOutcome
 from tenants.context import TenantRef, run_as
 from widgets.chat import grounding, prompt
+from widgets.chat.affording import afford
 from widgets.chat.asking import Run, Turn
 from widgets.chat.replying import Draft
 from widgets.chat.wording import Occasion, words_for
@@ -30,15 +37,12 @@ from widgets.models import MessageStatus, Personality
 
 PASSAGES: Final = 6
 CHAT: Final = "chat"
-# Tokens are estimated as a fourth of the bytes; code and rare words take more, and a hold must not be too small.
-INPUT_MARGIN: Final = 4 / 3
 
 # The columns of a personality that the function `speaker` gives, in its order and in the model's own.
 SPEAKS: Final = (
     "id", "system_prompt", "temperature", "max_tokens", "top_p", "frequency_penalty", "presence_penalty",
     "preferred_model", "version",
 )  # fmt: skip
-NOTE_ASKED: Final = "UPDATE answer_runs SET metadata = %s WHERE id = %s"
 
 Say = Callable[[str], None]
 
@@ -70,6 +74,8 @@ class Composition:
     embeddings: Embeddings | None = None
     usage: Usage | None = None
     model_name: str = ""
+    # Calls that failed before a word was said and are to be paid for.
+    attempts: tuple[Attempt, ...] = ()
     failure: ProviderError | None = None
     # The span of each paid call that was made, by service; without ids where nothing is traced.
     traced: dict[str, Ids] = field(default_factory=dict)
@@ -143,7 +149,7 @@ async def compose(work: Composition) -> Draft:
                         gen_ai__usage__output_tokens=event.usage.output_tokens,
                     )
     except ProviderError as error:
-        work.failure = error
+        work.failure, work.attempts = error, attempts_of(error)
         return broken_off(work, "model_unavailable")
     return finished(work)
 
@@ -157,10 +163,12 @@ def look_up(work: Composition, query: str) -> LookedUp:
         query, work.embeddings, limit=PASSAGES, collections=speaker.collections, question=work.question
     )
     personality = work.draft or speaker.personality
-    model = chat_model((personality and personality.preferred_model) or settings.LLM_MODEL)
+    model = answering_model(personality.preferred_model if personality else "")
     request = prompt.build(personality, work.question, work.turns, outcome.results)
-    affordable = outcome.supported and _hold(work.purpose_id, model, request)
-    return LookedUp(outcome, personality, model, request, affordable, speaker.locale)
+    affordable = afford(work.purpose_id, model, request) if outcome.supported else None
+    return LookedUp(
+        outcome, personality, affordable or model, request, affordable is not None, speaker.locale
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,25 +191,9 @@ def _speaker(work: Composition) -> Speaker:
     return Speaker(personality, collections or (), locale or None)
 
 
-def _hold(run_id: uuid.UUID, model: ChatModel, request: ChatRequest) -> bool:
-    """Hold back the most this answer may cost; False when a hard cap has no room for it. The run remembers what was
-    asked, so that it can be billed if this process dies."""
-    tokens = int(estimate_usage(request, "").input_tokens * INPUT_MARGIN) + 1
-    most = Usage(input_tokens=tokens, output_tokens=request.max_tokens)
-    asked = {"provider": model.provider, "model": model.model, "inputTokens": tokens}
-    with connection.cursor() as cursor:
-        cursor.execute(NOTE_ASKED, [Jsonb(asked), run_id])
-    amount = pricing.price("llm", model.provider, model.model, most, None, clock.now()).cost_usd
-    try:
-        budgets.reserve(amount=amount, purpose_id=run_id, tokens=most.input_tokens + most.output_tokens)
-    except budgets.BudgetReached:
-        return False
-    return True
-
-
 def completed(work: Composition, event: Completed) -> None:
     """The model has said all."""
-    work.usage, work.model_name = event.usage, event.model
+    work.usage, work.model_name, work.attempts = event.usage, event.model, event.failed
 
 
 def finished(work: Composition) -> Draft:
@@ -257,11 +249,14 @@ def costs(work: Composition) -> list[NewCostEvent]:
         events.append(
             _event(work, "llm", model.provider, work.model_name or model.model, work.usage, latency)
         )
+    for number, failed in enumerate(work.attempts, 1):
+        event = _event(work, "llm", failed.provider, failed.model, failed.usage, None)
+        events.append(replace(event, idempotency_key=f"{event.idempotency_key}:failed:{number}"))
     return events
 
 
 def _event(
-    work: Composition, service: str, provider: str, model: str, usage: Usage, latency_ms: int
+    work: Composition, service: str, provider: str, model: str, usage: Usage, latency_ms: int | None
 ) -> NewCostEvent:
     trace_id, span_id, parent_span_id = work.traced.get(service, tracing.UNTRACED.ids)
     return NewCostEvent(

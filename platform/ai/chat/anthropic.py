@@ -54,13 +54,13 @@ class AnthropicAnswer(Answer):
         # Counts are cumulative: a later one replaces an earlier one, a missing one does not.
         self._counts |= {name: value for name, value in (usage or {}).items() if isinstance(value, int)}
 
-    def usage(self) -> Usage | None:
+    def counted(self) -> Usage | None:
         """Anthropic's input_tokens EXCLUDE what the cache read and wrote; ours include both."""
         read = self._counts.get("cache_read_input_tokens", 0)
         written = self._counts.get("cache_creation_input_tokens", 0)
         given = self._counts.get("input_tokens", 0) + read + written
         output = self._counts.get("output_tokens", 0)
-        return Usage(given, output, read, written) if given and output else None
+        return Usage(given, output, read, written) if given else None
 
 
 class AnthropicChat(StreamingChat):

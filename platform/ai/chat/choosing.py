@@ -39,10 +39,7 @@ def chat_model(spec: str, configured: Configuration | None = None) -> ChatModel:
         return _one(last, settled, PATIENT)
     models = [*(_one(name, settled, HASTY) for name in first), _one(last, settled, PATIENT)]
     return FallingBack(
-        [
-            Candidate(model, _circuit(name, settled))
-            for name, model in zip(specs_in(spec), models, strict=True)
-        ]
+        [Candidate(model, circuit(name, settled)) for name, model in zip(specs_in(spec), models, strict=True)]
     )
 
 
@@ -78,7 +75,8 @@ def _offline() -> ChatModel:
 
 
 @lru_cache(maxsize=256)
-def _circuit(spec: str, configured: Configuration) -> Circuit:
+def circuit(spec: str, configured: Configuration) -> Circuit:
+    """The circuit breaker that all answers of this process share for a model."""
     return Circuit()
 
 

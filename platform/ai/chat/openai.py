@@ -36,9 +36,9 @@ class OpenAIAnswer(Answer):
         delta = choice.get("delta") or {}
         return delta.get("content") or delta.get("refusal") or ""
 
-    def usage(self) -> Usage | None:
+    def counted(self) -> Usage | None:
         # Some servers send a usage of zeros: that is not a count.
-        return self._usage if self._usage and self._usage.output_tokens else None
+        return self._usage if self._usage and self._usage.input_tokens else None
 
 
 class OpenAIChat(StreamingChat):

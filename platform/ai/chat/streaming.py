@@ -37,8 +37,13 @@ class Answer(ABC):
         the wrong shape raises in Python: `take` turns it into bad_response."""
 
     @abstractmethod
+    def counted(self) -> Usage | None:
+        """What the provider has counted so far, None where it did not."""
+
     def usage(self) -> Usage | None:
-        """What the provider counted, None where it did not."""
+        """What a whole answer has used, None where it was not counted: no answer is without output."""
+        counted = self.counted()
+        return counted if counted and counted.output_tokens else None
 
     async def next_batch(self, events: http.EventStream) -> list[bytes]:
         """The events that arrived next. Once the answer is whole, what goes wrong with the rest no longer matters."""
@@ -125,7 +130,7 @@ class StreamingChat(ABC):
     def _with_usage(self, error: ProviderError, answer: Answer) -> ProviderError:
         """The error, with what the provider says the call has used where nobody has seen a word of it: thinking, or a
         prompt read before it broke off."""
-        usage = None if answer.texts else answer.usage()
+        usage = None if answer.texts else answer.counted()
         return (
             error
             if usage is None

@@ -58,8 +58,8 @@ class RemoteEmbedder(ABC):
 
     @counted
     async def embed(self, texts: Sequence[str], *, kind: Kind) -> Embeddings:
-        """See Embedder. Long lists go out in several requests, one after the other; a failure of one, tried three times,
-        fails all."""
+        """See Embedder. Long lists go out in several requests, one after the other; a failure of one, tried three
+        times, fails all."""
         if not texts:
             return Embeddings(np.zeros((0, DIMENSIONS), np.float32), Usage(), self.provider, self.model, 0)
         return join([await self._request(part, kind) for part in self._requests(texts)])

@@ -8,7 +8,14 @@ from ai.embedding.seam import DIMENSIONS, Kind
 from ai.patience import PATIENT, Patience
 
 # Older models have one size only and refuse to be asked for another; it is 1,024 for most of them.
-FIXED_SIZE: Final = ("voyage-2", "voyage-3", "voyage-3-lite", "voyage-finance-2", "voyage-law-2", "voyage-multilingual-2")
+FIXED_SIZE: Final = (
+    "voyage-2",
+    "voyage-3",
+    "voyage-3-lite",
+    "voyage-finance-2",
+    "voyage-law-2",
+    "voyage-multilingual-2",
+)
 INPUT_TYPES: Final = {"query": "query", "passage": "document"}
 
 

@@ -9,8 +9,11 @@ from aiohttp import web
 from ai import http
 from ai.configuration import Configuration
 from ai.embedding import DIMENSIONS
-from ai.embedding.openai import MAX_TEXTS, OpenAIEmbedder
+from ai.embedding.openai import OpenAIEmbedder
+from ai.patience import Patience
 from kernel.errors import ProviderError
+
+MAX_TEXTS = OpenAIEmbedder.limits.texts
 
 
 def encoded(values):
@@ -53,6 +56,7 @@ async def server():
     state.embedder = OpenAIEmbedder(
         "text-embedding-3-small",
         Configuration(openai_api_key="sk-test", openai_base_url=f"http://127.0.0.1:{port}/v1"),
+        Patience(backoff_s=0.001, longest_wait_s=1),
     )
     yield state
     await http.close()
@@ -116,6 +120,14 @@ async def test_failures_say_what_they_are(server, status, code, retryable):
         await server.embedder.embed(["a"], kind="query")
     assert (failed.value.code, failed.value.retryable, failed.value.provider) == (code, retryable, "openai")
     assert failed.value.retry_after == (3.0 if status in (429, 500) else None)
+    assert len(server.requests) == 1, "three seconds are more than this one waits"
+
+
+async def test_a_moments_trouble_is_waited_out(server):
+    server.status = 503
+    with pytest.raises(ProviderError):
+        await server.embedder.embed(["a"], kind="query")
+    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize(
