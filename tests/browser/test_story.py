@@ -59,3 +59,21 @@ def test_the_other_company_answers_from_its_own_documents_only(page, copy):
         link.get_attribute("href") for link in page.locator("[class*=source] a, [class*=citation] a").all()
     ]
     assert all("/demo/bolt/" in href for href in cited)
+
+
+def test_behind_a_proxy_without_sockets_the_story_is_the_same(page, copy):
+    page.add_init_script(
+        "window.WebSocket = class { constructor() { setTimeout(() => this.onclose?.({code: 1006}), 5); }"
+        " send() {} close() {} };"
+    )
+    page.goto(f"{copy.url}/demo/")
+    page.locator("button[aria-haspopup], button[aria-expanded]").first.click()
+    ask(page, "How do I set up my hub?")
+    helpful = page.get_by_role("button", name="Helpful", exact=True)
+    expect(helpful).to_be_visible(timeout=15_000)
+    helpful.click()
+    page.locator("frontdesk-widget .header").get_by_role("button", name="Talk to a person").click()
+    expect(page.get_by_role("log").get_by_text("You asked for a person")).to_be_visible(timeout=15_000)
+    page.reload()
+    page.locator("button[aria-haspopup], button[aria-expanded]").first.click()
+    expect(helpful).to_have_attribute("aria-pressed", "true")

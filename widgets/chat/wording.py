@@ -25,6 +25,24 @@ TEXTS: Final[dict[str, dict[Occasion, str]]] = {
         "Mensch kann hier darauf antworten.",
         "interrupted": "Meine Antwort wurde unterbrochen, bevor sie begann. Bitte fragen Sie noch einmal.",
     },
+    "es": {
+        "abstained": "No lo sé. No he encontrado la respuesta en lo que me han dado para leer. Puede preguntarlo "
+        "de otra forma o pedir hablar con una persona.",
+        "model_unavailable": "Ahora mismo no puedo responder porque un servicio que necesito no contesta. Su pregunta "
+        "queda guardada. Inténtelo de nuevo en un momento.",
+        "budget_reached": "Por ahora no puedo responder automáticamente. Su pregunta queda guardada y una persona "
+        "puede contestarla aquí.",
+        "interrupted": "Mi respuesta se interrumpió antes de empezar. Pregunte de nuevo, por favor.",
+    },
+    "fr": {
+        "abstained": "Je ne sais pas. Je n'ai pas trouvé la réponse dans ce qu'on m'a donné à lire. Vous pouvez "
+        "poser la question autrement ou demander à parler à une personne.",
+        "model_unavailable": "Je ne peux pas répondre pour le moment : un service dont j'ai besoin ne répond "
+        "pas. Votre question est conservée. Réessayez dans un instant.",
+        "budget_reached": "Je ne peux pas répondre automatiquement pour le moment. Votre question est conservée, et "
+        "une personne peut y répondre ici.",
+        "interrupted": "Ma réponse a été interrompue avant de commencer. Veuillez reposer votre question.",
+    },
 }
 
 
