@@ -13,7 +13,7 @@ REDACTED: Final = "[redacted]"
 SHORTEST_SECRET: Final = 8
 DEEPEST: Final = 6
 SECRET_NAMES: Final = re.compile(
-    r"authorization|cookie|password|passwd|secret|api[_-]?key|private[_-]?key|\bdsn\b|ticket|csrf"
+    r"authorization|cookie|password|passwd|secret|api[_-]?key|private[_-]?key|(?:^|_)dsn$|ticket|csrf"
     r"|(?:visitor|access|refresh|session|identity|id)[_-]?token|^token$|^key$|^identity$",
     re.IGNORECASE,
 )
