@@ -65,12 +65,13 @@ def difference(promised: frozenset[Fact], found: frozenset[Fact]) -> list[str]:
     maintain gives large tenants partitions and vector indexes that no migration promises. A partition of one tenant
     must be what the default partition of its table is promised to be; an HNSW index may be there or not.
     """
-    found = frozenset(fact for fact in found if not _is_graph(fact))
-    own = {fact.of for fact in found if fact.kind == "table" and tenant_of(fact.of)}
-    lines = _lines(promised, frozenset(fact for fact in found if fact.of not in own))
+    promised = _of_migrations(promised)
+    own = {fact.of for fact in found if tenant_of(fact.of)}
+    lines = _lines(promised, _of_migrations(found))
     for name in own:
         model = default_partition(tenant_of(name)[0])  # type: ignore[index]  # it has one, or it were not in `own`
-        lines += _lines(_as_partition(promised, model, name), _as_partition(found, name, name))
+        there = frozenset(fact for fact in found if not _is_graph(fact))
+        lines += _lines(_as_partition(promised, model, name), _as_partition(there, name, name))
     return sorted(lines, key=lambda line: line[2:])
 
 
@@ -78,6 +79,10 @@ def _lines(promised: frozenset[Fact], found: frozenset[Fact]) -> list[str]:
     missing = [f"- {fact.kind} {fact.of} {fact.name} {fact.definition}".rstrip() for fact in promised - found]
     extra = [f"+ {fact.kind} {fact.of} {fact.name} {fact.definition}".rstrip() for fact in found - promised]
     return missing + extra
+
+
+def _of_migrations(standing: frozenset[Fact]) -> frozenset[Fact]:
+    return frozenset(fact for fact in standing if not _is_graph(fact) and tenant_of(fact.of) is None)
 
 
 def _is_graph(fact: Fact) -> bool:
@@ -89,9 +94,7 @@ def _as_partition(facts: frozenset[Fact], table: str, name: str) -> frozenset[Fa
     partition as it likes, so only their definitions count, and that the rows are one tenant's is its own affair."""
     seen = set()
     for fact in facts:
-        if fact.of != table or (
-            fact.kind == "constraint" and fact.definition.startswith("CHECKtenant_id=")
-        ):
+        if fact.of != table or (fact.kind == "constraint" and fact.definition.startswith("CHECKtenant_id=")):
             continue
         if fact.kind == "index":
             unique, _, rest = fact.definition.partition(" USING ")
@@ -104,8 +107,8 @@ def _as_partition(facts: frozenset[Fact], table: str, name: str) -> frozenset[Fa
 
 def digest(standing: frozenset[Fact]) -> str:
     """SHA-256 over every fact that migrations promise: two schemas with the same digest are guarded alike."""
-    promised = [fact for fact in standing if not _is_graph(fact) and tenant_of(fact.of) is None]
-    return hashlib.sha256("\n".join(sorted("|".join(fact) for fact in promised)).encode()).hexdigest()
+    lines = sorted("|".join(fact) for fact in _of_migrations(standing))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _plain(fact: Fact) -> Fact:

@@ -66,7 +66,7 @@ WITH meaning AS MATERIALIZED (
 ), graph_asked AS MATERIALIZED (
     -- A large tenant has an HNSW graph. The more chunks, the more of it is walked (ef_search; measured: docs/knowledge.md).
     -- Not asked where the filter leaves less than a quarter: nearly all that the walk finds would be thrown away.
-    SELECT set_config('hnsw.ef_search', least(greatest(chunks / 125, 100), 800)::text, true) IS NOT NULL
+    SELECT set_config('hnsw.ef_search', least(greatest(chunks / 100, 200), 1000)::text, true) IS NOT NULL
            AND set_config('hnsw.iterative_scan', 'strict_order', true) IS NOT NULL AS yes
     FROM totals
     WHERE vector_index = 'hnsw' AND (%(everything)s OR (SELECT count(*) FROM allowed) >= chunks / 4)

@@ -17,6 +17,7 @@ from tenants.context import acting_as
 from tenants.partitions import own_partition
 from tenants.roles import problems
 from tests import servers
+from tests.isolation import test_catalogue
 from tests.knowledge import corpus
 from tests.knowledge.vectors import Vectors, found, own_partitions, superuser, tidied, wants_graph_from
 
@@ -109,9 +110,14 @@ def test_a_partition_is_closed_by_name_and_guarded_like_its_parent(large, acme, 
         with acting_as(tenant), connection.cursor() as cursor:
             cursor.execute(f"SELECT count(*) FROM {own}")
             assert cursor.fetchone() == (seen,)
+    with superuser() as database:
+        database.execute(f"REVOKE ALL ON pool.{own} FROM frontdesk_app")
     with acting_as(bolt):
         assert ChunkEmbedding.objects.count() == 50
     assert problems() == []
+    test_catalogue.test_every_table_is_guarded_or_listed()
+    test_catalogue.test_every_index_of_a_tenants_table_begins_with_the_tenant()
+    test_catalogue.test_both_kinds_of_schema_are_made_alike()
 
 
 def test_search_of_another_tenant_finds_nothing_of_it(large, acme, bolt):

@@ -107,7 +107,7 @@ def test_one_message_and_nothing_of_it_stays_but_the_width_of_the_walk(pair):
             assert len(found(acme.tenant, acme.question())) == 10
         assert len([text for text in sent if "SAVEPOINT" not in text]) == 1
         cursor.execute("SELECT current_setting('enable_sort'), current_setting('hnsw.ef_search')")
-        assert cursor.fetchone() == ("on", "100")
+        assert cursor.fetchone() == ("on", "200")
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('enable_sort'), current_setting('hnsw.ef_search')")
         assert cursor.fetchone() == ("on", "40")
