@@ -37,6 +37,7 @@ class MeetingAdmin(RecordAdmin):
     fields = ("title", "room_name", "state", "host", "started", "ended")
     readonly_fields = ("title", "state", "host", "started", "ended")
     empty_state = "A meeting is a call that a conversation moves to. None has taken place yet."
+    empty_action = ("See the conversations", "admin:widgets_session_changelist")
 
     @display(description="title")
     def title(self, meeting: Meeting) -> str:

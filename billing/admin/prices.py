@@ -24,7 +24,11 @@ class ModelPriceAdmin(RecordAdmin):
         "since", "source", "whose",
     )  # fmt: skip
     readonly_fields = ("input_price", "output_price", "cached_price", "cache_write_price", "since", "whose")
-    empty_state = "Prices are loaded when the product is installed: manage.py prices."
+    empty_state = (
+        "Calls are priced by the public list that comes with the product. A price stands here where it was stored "
+        "in the database, or negotiated for you."
+    )
+    empty_action = ("See what was spent", "admin:costs")
 
     @display(description="input", ordering="input")
     def input_price(self, price: ModelPrice) -> str:

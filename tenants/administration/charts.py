@@ -45,10 +45,11 @@ class Bar(NamedTuple):
 
 
 class Path(NamedTuple):
-    """A line of the plot, as the `d` of an SVG path."""
+    """A line of the plot, as the `d` of an SVG path; or all of a line's days without a neighbour, as dots."""
 
     tone: str
     d: str
+    is_dots: bool
 
 
 class Tick(NamedTuple):
@@ -131,20 +132,24 @@ class Chart:
 
     @property
     def lines(self) -> Iterator[Path]:
-        """Every line, broken where a day has nothing; a lonely day is a dot."""
+        """Every line, broken where a day has nothing; a day without a neighbour is a dot."""
         if self.kind != "lines":
             return
         for series in self.series:
-            pieces: list[str] = []
-            pen_is_down = False
+            line, dots = "", ""
+            known = [None, *series.values, None]
             for index, value in enumerate(series.values):
                 if value is None:
-                    pen_is_down = False
                     continue
+                before, after = known[index], known[index + 2]
                 point = f"{index + 0.5:g} {HEIGHT - value / self.ceiling * HEIGHT:.2f}"
-                pieces.append(f"L{point}" if pen_is_down else f"M{point}h.001")
-                pen_is_down = True
-            yield Path(series.tone, "".join(pieces))
+                if before is None and after is None:
+                    dots += f"M{point}h.001"
+                else:
+                    line += f"{'M' if before is None else 'L'}{point}"
+            for d, is_dots in ((line, False), (dots, True)):
+                if d:
+                    yield Path(series.tone, d, is_dots)
 
     @property
     def rows(self) -> list[Row]:

@@ -47,8 +47,9 @@ def test_a_ceiling_is_not_below_and_not_far_above(value):
 
 def test_a_line_is_broken_where_a_day_has_nothing():
     chart = drawn([1, 2, None, 4], kind="lines")
-    (line,) = chart.lines
-    assert line.d.count("M") == 2
+    line, dots = chart.lines
+    assert (line.d.count("M"), line.d.count("L"), line.is_dots) == (1, 1, False)
+    assert (dots.d.count("M"), dots.is_dots) == (1, True)
     assert list(chart.bars) == []
     assert chart.rows[1].values == [""]
 

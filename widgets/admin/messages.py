@@ -10,6 +10,7 @@ from unfold.decorators import display
 
 from tenants.administration import RecordAdmin, facts, moment, words
 from tenants.administration.filters import Choice
+from widgets.inbox.formatting import as_html
 from widgets.models import Message, MessageRole
 
 EXCERPT = 90
@@ -80,6 +81,8 @@ class MessageAdmin(RecordAdmin):
 
     @display(description="text")
     def text(self, message: Message) -> SafeString:
+        if message.role == MessageRole.ASSISTANT:
+            return format_html('<div class="fd-prose">{}</div>', as_html(message.content))
         return format_html('<div class="fd-text">{}</div>', message.content)
 
     @display(description="sources")

@@ -22,6 +22,7 @@ from tenants.context import TenantRef
 from widgets.admin.history import history
 from widgets.chat.protocol import MAX_CONTENT
 from widgets.headless.answers import Question, answer_once
+from widgets.inbox.formatting import as_html
 from widgets.models import Personality
 from widgets.personalities import (
     BOUNDS,
@@ -147,6 +148,7 @@ def _answered(tenant: TenantRef, question: str, fields: dict[str, str]) -> dict[
     usage = answer["usage"]
     return {
         "answer": answer,
+        "html": as_html(answer["answer"]),
         "confidence": answer["confidence"] * 100,
         "tokens": usage["input_tokens"] + usage["output_tokens"],
         "cost": dollars(None if answer["cost_usd"] is None else Decimal(answer["cost_usd"])),

@@ -7,9 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from django.utils.safestring import SafeString
+
 from billing.costs.models import CostEvent, Service
 from tenants.administration import dollars, words
 from widgets.chat.messages import MessageObject, listed
+from widgets.inbox.formatting import as_html
 from widgets.models import Message
 
 MAX_TURNS: Final = 500
@@ -43,6 +46,11 @@ class Turn:
     facts: list[tuple[str, str]]
     cost: str
     is_unpriced: bool
+
+    @property
+    def html(self) -> SafeString | None:
+        """What the AI or a colleague wrote, formatted; None for a visitor's words, which are shown as they are."""
+        return as_html(self.message["content"]) if self.message["role"] == "assistant" else None
 
     @property
     def is_abstention(self) -> bool:

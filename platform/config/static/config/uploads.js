@@ -45,6 +45,8 @@ document.addEventListener("DOMContentLoaded", () => {
 
   for (const form of document.querySelectorAll("[data-upload]")) {
     const input = form.querySelector("input[type=file]");
+    // unfold writes a file's name into a text field beside its input, which this form does not have.
+    input.hasChangeListener = true;
     const drop = form.querySelector(".fd-drop");
     const list = form.querySelector(".fd-uploads");
     const largest = Number(form.dataset.largestMb) * 1024 * 1024;
