@@ -20,7 +20,7 @@ FLAGS: Final = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
-QUESTION: Final = "How do I set up my hub?"
+QUESTION: Final = "What is your return policy?"
 
 
 def main() -> int:
@@ -40,7 +40,7 @@ def _widget(browser: Browser, copy: Installation) -> None:
     box = page.get_by_role("textbox")
     box.fill(QUESTION)
     box.press("Enter")
-    expect(page.get_by_text("Getting Started Guide").last).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Sources").last).to_be_visible(timeout=30_000)
     page.wait_for_timeout(800)
     _keep(page, "widget")
 

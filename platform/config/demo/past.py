@@ -41,6 +41,7 @@ def _conversation(widget: Widget, moment: datetime, question: str, chance: rando
     asked = asking.ask(guest, uuid7(), question, metadata={"page": "demo"})
     assert asked.run is not None
     usage = Usage(input_tokens=chance.randrange(900, 2600), output_tokens=chance.randrange(60, 320))
+    latency = chance.randrange(600, 2600)
     event = NewCostEvent(
         service="llm",
         provider=MODEL[0],
@@ -49,7 +50,7 @@ def _conversation(widget: Widget, moment: datetime, question: str, chance: rando
         usage=usage,
         session_id=asked.session_id,
         message_id=asked.run.message_id,
-        latency_ms=chance.randrange(600, 2600),
+        latency_ms=latency,
         idempotency_key=f"demo:{asked.run.id}",
         timestamp=moment,
     )
@@ -57,7 +58,13 @@ def _conversation(widget: Widget, moment: datetime, question: str, chance: rando
     draft = Draft(
         THANKS if answered else "I don't know.",
         MessageStatus.COMPLETE,
-        metadata={"event": None if answered else "abstained", "abstained": not answered, "model": MODEL[1]},
+        metadata={
+            "event": None if answered else "abstained",
+            "abstained": not answered,
+            "model": MODEL[1],
+            "latencyMs": latency,
+            "firstTokenMs": latency // chance.randrange(3, 7),
+        },
     )
     replying.reply(asked.run, draft)
     ledger.record([event])
