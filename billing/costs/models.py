@@ -195,6 +195,10 @@ class ModelPrice(Identified):
         return f"{self.provider}:{self.model} from {self.effective_from:%Y-%m-%d}"
 
 
+# By what summaries tell costs apart.
+DIMENSIONS = ("service", "provider", "model", "feature")
+
+
 class CostSummary(TenantOwned):
     """The sum over the cost events of one bucket. Hours in UTC; days and longer in the tenant's time zone.
 
@@ -229,16 +233,7 @@ class CostSummary(TenantOwned):
             *TenantOwned.Meta.constraints,
             # Leads with (tenant, period, period_start): it is the index of every read as well.
             models.UniqueConstraint(
-                fields=[
-                    "tenant",
-                    "period",
-                    "period_start",
-                    "service",
-                    "provider",
-                    "model",
-                    "feature",
-                    "is_final",
-                ],
+                fields=["tenant", "period", "period_start", *DIMENSIONS, "is_final"],
                 name="cost_summaries_once",
             ),
             models.CheckConstraint(

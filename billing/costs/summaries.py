@@ -8,14 +8,15 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 
 from billing.costs import rollup
-from billing.costs.models import RollupWatermark, SummaryPeriod
+from billing.costs.models import DIMENSIONS, RollupWatermark, SummaryPeriod
 from billing.costs.pieces import next_boundary, pieces
 from billing.costs.statements import composed
 from billing.costs.timezones import first_moment, tenant_timezone
 from kernel import clock
 from kernel.errors import InvalidInput
 
-DIMENSIONS: Final = ("service", "provider", "model", "feature")
+__all__ = ["DIMENSIONS", "CostReport", "named", "read_parts", "start_of", "summaries"]
+
 SUMS: Final = ("total_cost_usd", "total_tokens", "event_count", "unpriced_count")
 DEFAULT_DAYS: Final = 30
 MAX_ROWS: Final = 10_000
