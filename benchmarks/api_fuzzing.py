@@ -22,6 +22,17 @@ CHECKS: Final = (
 )  # fmt: skip
 # With a real id these take the key away with which everything is tried.
 OF_KEYS: Final = ("api_keys_delete", "api_keys_rotate")
+# What else is done with one row of a collection and leaves it for the others to try.
+DEEDS: Final = {
+    "sessions": (
+        "sessions_takeover",
+        "sessions_assign",
+        "sessions_release",
+        "messages_list",
+        "messages_create",
+    ),
+    "personalities": ("personality_versions_list",),
+}
 LINES_SHOWN: Final = 120
 
 
@@ -120,10 +131,10 @@ def _known_rows(url: str, api_key: str) -> str:
 
 
 def _with_id(collection: str, identifier: str) -> str:
-    paths = f"^/api/v1/{collection}/[{{]id[}}]/(messages/|versions/|takeover|assign)?$"
+    name = collection.replace("-", "_")
+    deeds = [f"{name}_read", f"{name}_update", *DEEDS.get(collection, ())]
     return f"""
 [[operations]]
-include-path-regex = '{paths}'
-include-method = ["GET", "PATCH", "POST"]
-parameters = {{ "path.id" = "{identifier}" }}
+include-operation-id = {json.dumps(deeds)}
+parameters = {{ id = "{identifier}" }}
 """

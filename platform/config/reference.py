@@ -129,7 +129,10 @@ class Reference:
         return {}, None
 
     def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
-        for part in (schema, *schema.get("allOf", ()), *schema.get("oneOf", ()), *schema.get("anyOf", ())):
+        parts: list[dict[str, Any]] = [
+            schema, *schema.get("allOf", ()), *schema.get("oneOf", ()), *schema.get("anyOf", ()),
+        ]  # fmt: skip
+        for part in parts:
             if "$ref" in part:
                 found: dict[str, Any] = self._components.get(part["$ref"].rpartition("/")[2], {})
                 return found

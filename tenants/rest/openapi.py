@@ -7,6 +7,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
+from tenants.rest.fields import StrictSerializer
 from tenants.rest.scopes import needed
 
 PROBLEM: Final = "Problem"
@@ -70,6 +71,13 @@ class ProblemSchema(AutoSchema):
         """`WidgetFields` is called Widget by those who read the document."""
         name: str = super().get_serializer_name(serializer, direction)
         return name.removesuffix("Fields")
+
+    def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        schema = super()._map_serializer(serializer, direction, bypass_extensions)  # type: ignore[no-untyped-call]  # upstream
+        kind = serializer if isinstance(serializer, type) else type(serializer)
+        if direction == "request" and issubclass(kind, StrictSerializer):
+            schema["additionalProperties"] = False
+        return schema
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
