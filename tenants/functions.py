@@ -59,4 +59,4 @@ class CallersFunction(Operation):
 
 def _in_public(editor: BaseDatabaseSchemaEditor) -> bool:
     schema: str = editor.connection.schema_name  # type: ignore[attr-defined]  # our backend's own
-    return schema == get_public_schema_name()
+    return schema == str(get_public_schema_name())

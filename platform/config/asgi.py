@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 import django
-from a2wsgi import WSGIMiddleware
 
 from config.readers import ConfigurationError
 
@@ -32,6 +31,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.urls import re_path
 
 from config.access import Access
+from config.in_threads import InThreads
 from config.lifespan import lifespan
 from config.request_body import BodyRefused, ClientGone, Receive, Scope, Send, whole_body
 from config.routing import websocket_urlpatterns
@@ -49,10 +49,10 @@ async def _no_such_socket(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.close", "code": NO_SUCH_SOCKET})
 
 
-# a2wsgi, Channels and Django each type these interfaces in their own way.
+# Channels and Django each type these interfaces in their own way.
 _wsgi: Any = WSGIHandler()
 _no_socket: Any = _no_such_socket
-_blocking: Any = WSGIMiddleware(_wsgi, workers=HTTP_THREADS, send_queue_size=PIECES_HELD)
+_blocking: Any = InThreads(_wsgi, threads=HTTP_THREADS, ahead=PIECES_HELD)
 _streaming: Any = ASGIHandler()
 _sockets: Any = URLRouter([*websocket_urlpatterns, re_path("", _no_socket)])
 

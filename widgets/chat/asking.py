@@ -7,10 +7,10 @@ it in the transaction that commits the message, so the order of seq is the order
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
@@ -19,6 +19,7 @@ from tenants import due_work
 from tenants.context import require_tenant
 from tenants.models import User
 from widgets.chat import messages
+from widgets.chat.beginning import CONTINUES_FOR, new_session, open_session
 from widgets.chat.messages import Citation, MessageObject
 from widgets.chat.streams import PROCESS
 from widgets.chat.visiting import Guest
@@ -30,10 +31,8 @@ from widgets.models import (
     RunStatus,
     Session,
     SessionStatus,
-    Visitor,
 )
 
-CONTINUES_FOR: Final = timedelta(hours=24)
 TURNS_REMEMBERED: Final = 8
 LEASE: Final = timedelta(seconds=10)
 ANSWER_DUE: Final = "answer"
@@ -109,15 +108,12 @@ def _ask(
         uuid7(), None, MessageRole.USER, content, attachments=list(attachments), client_id=client_id
     )
     run_id, answer_id, now = uuid7(), uuid7(), timezone.now()
+    values: list[Any] = [
+        require_tenant().id, guest.visitor_id, guest.widget_id, now - CONTINUES_FOR, client_id, row["id"], content,
+        Jsonb(row["attachments"]), run_id, answer_id, PROCESS, now + LEASE, ANSWER_DUE, TURNS_REMEMBERED,
+    ]  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(
-            ASK,
-            [
-                require_tenant().id, guest.visitor_id, guest.widget_id, now - CONTINUES_FOR, client_id, row["id"],
-                content, Jsonb(row["attachments"]), run_id, answer_id, PROCESS, now + LEASE, ANSWER_DUE,
-                TURNS_REMEMBERED,
-            ],
-        )  # fmt: skip
+        cursor.execute(ASK, values)
         is_new, message_id, seq, session_id, status, said_at, earlier = cursor.fetchone()
     if is_new is None:
         return None
@@ -157,14 +153,12 @@ def say(
         client_id=client_id,
         metadata=metadata or {},
     )
+    values: list[Any] = [
+        require_tenant().id, session.pk, row["id"], role.value, row["author_id"], content, Jsonb(row["attachments"]),
+        Jsonb(row["citations"]), status.value, client_id, Jsonb(row["metadata"]),
+    ]  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(
-            APPEND_MESSAGE,
-            [
-                require_tenant().id, session.pk, row["id"], role.value, row["author_id"], content,
-                Jsonb(row["attachments"]), Jsonb(row["citations"]), status.value, client_id, Jsonb(row["metadata"]),
-            ],
-        )  # fmt: skip
+        cursor.execute(APPEND_MESSAGE, values)
         row["seq"], row["timestamp"] = cursor.fetchone()
     session.last_seq, session.last_message_at = row["seq"], row["timestamp"]
     return messages.as_message_object(row, for_visitor=True)
@@ -236,23 +230,6 @@ def extend_lease(run_id: uuid.UUID) -> bool:
     return True
 
 
-def open_session(guest: Guest, *, lock: bool = False) -> Session | None:
-    """The visitor's open session with this widget, locked against other writers when asked."""
-    found = Session.objects.filter(visitor_id=guest.visitor_id, widget_id=guest.widget_id).exclude(
-        status=SessionStatus.ENDED
-    )
-    if lock:
-        found = found.select_for_update(of=("self",))
-    return found.first()
-
-
-def resumable_session(guest: Guest, at: datetime | None = None) -> Session | None:
-    """The open session that a return at this moment continues (within 24 hours of its last message)."""
-    session = open_session(guest)
-    moment = at or timezone.now()
-    return session if session and session.last_message_at >= moment - CONTINUES_FOR else None
-
-
 def end_session(session: Session, reason: str, *, by: User | None = None) -> MessageObject:
     """End a locked session; its last message says so, and who did it where a person did."""
     ended = say(session, MessageRole.SYSTEM, "", author=by, metadata={"event": "ended", "reason": reason})
@@ -284,41 +261,7 @@ def _begin(guest: Guest, metadata: dict[str, Any]) -> None:
         end_session(session, "idle")
         session = None
     if session is None:
-        _new_session(guest, metadata)
-
-
-def _new_session(guest: Guest, metadata: dict[str, Any]) -> None:
-    """The visitor's row and a new session. Two tabs may both find no session and make one: the unique index lets one
-    of them, and the other takes that one, once it is committed."""
-    try:
-        with transaction.atomic():
-            visitor = _visitor(guest)
-            Session(
-                widget_id=guest.widget_id,
-                visitor_id=visitor.pk,
-                metadata=metadata,
-                last_message_at=timezone.now(),
-            ).save(force_insert=True)
-    except IntegrityError:
-        if open_session(guest, lock=True) is None:
-            raise
-
-
-def _visitor(guest: Guest) -> Visitor:
-    columns: dict[str, Any] = {"last_seen_at": timezone.now()}
-    identity = guest.identity
-    if identity:
-        columns |= {
-            "external_id": identity.external_id,
-            "verified": True,
-            "email": identity.email,
-            "name": identity.name,
-            "attributes": identity.attributes or {},
-        }
-    visitor, _ = Visitor.objects.update_or_create(
-        pk=guest.visitor_id, defaults=columns, create_defaults={**columns, "widget_id": guest.widget_id}
-    )
-    return visitor
+        new_session(guest, metadata)
 
 
 def lock(session_id: uuid.UUID) -> Session | None:

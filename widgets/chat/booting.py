@@ -11,7 +11,7 @@ from tenants.context import TenantRef, acting_as
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
 from widgets import settings as widget_settings
-from widgets.chat import asking, messages, origins, visiting
+from widgets.chat import beginning, messages, origins, visiting
 from widgets.chat.messages import MessageObject
 from widgets.chat.protocol import SessionState, session_state
 from widgets.chat.visiting import Guest
@@ -140,7 +140,7 @@ def _welcome(tenant: TenantRef, request: BootRequest, origin: str | None) -> Wel
         raise visiting.IdentityInvalid("identity: this widget is for signed-in visitors only")
     guest = None if identity else visiting.read_token(request.visitor_token, tenant, widget.pk)
     guest = guest or visiting.new_guest(tenant, widget, identity)
-    session = asking.resumable_session(guest)
+    session = beginning.resumable_session(guest)
     said = messages.last(session.pk, MESSAGES_AT_BOOT) if session else []
     personality = widget.personality or Personality.objects.filter(is_default=True).first()
     return Welcome(guest, widget, personality.name if personality else widget.name, session, said)

@@ -7,7 +7,7 @@ from typing import Any
 from kernel import observing, tracing
 from kernel.errors import Conflict, NotFound
 from tenants.context import run_as
-from widgets.chat import asking, messages, origins, reading
+from widgets.chat import asking, beginning, messages, origins, reading
 from widgets.chat.answering import start_answer
 from widgets.chat.asking import Asked
 from widgets.chat.hub import Key, Outbox, Watcher, hub
@@ -58,7 +58,7 @@ def opening(guest: Guest, origin: str) -> Opening | None:
     widget = Widget.objects.filter(pk=guest.widget_id, is_active=True).first()
     if widget is None or not origins.allows(widget, origin):
         return None
-    session = asking.resumable_session(guest)
+    session = beginning.resumable_session(guest)
     return Opening(session.pk, session.status, session.last_seq) if session else Opening()
 
 

@@ -14,7 +14,7 @@ from kernel.errors import FrontdeskError, InvalidInput
 from tenants.context import run_as, run_in_thread
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
-from widgets.chat import asking, booting, visiting
+from widgets.chat import asking, beginning, booting, visiting
 from widgets.chat.answering import start_answer
 from widgets.chat.conversing import Conversation, Opening
 from widgets.chat.hub import LONGEST_BACKLOG, Outbox, hub
@@ -81,7 +81,7 @@ def _opening(guest: Guest, named: Bearer, origin: str | None) -> Opening:
     widget = booting.active_widget(origin, pk=guest.widget_id)
     if widget.require_identity and not named.is_identified:
         raise IdentityInvalid("identity: this widget is for signed-in visitors only")
-    session = asking.resumable_session(guest)
+    session = beginning.resumable_session(guest)
     return Opening(session.pk, session.status, session.last_seq) if session else Opening()
 
 

@@ -15,7 +15,8 @@ from tenants import due_work
 from tenants.context import acting_as, require_tenant
 from tenants.directory import all_tenants
 from widgets.chat import asking, replying, streams
-from widgets.chat.asking import ANSWER_DUE, CONTINUES_FOR, Run
+from widgets.chat.asking import ANSWER_DUE, Run
+from widgets.chat.beginning import CONTINUES_FOR
 from widgets.chat.composing import CHAT
 from widgets.chat.hub import as_event
 from widgets.chat.messages import MessageObject

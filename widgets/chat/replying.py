@@ -70,14 +70,12 @@ def _end(run: Run, draft: Draft) -> MessageObject | None:
         metadata=draft.metadata,
     )
     ended = RunStatus.DONE if draft.status == MessageStatus.COMPLETE else RunStatus.INTERRUPTED
+    values: list[Any] = [
+        require_tenant().id, run.id, run.session_id, run.message_id, draft.text, Jsonb(draft.citations),
+        draft.status.value, Jsonb(draft.metadata), ended.value, ANSWER_DUE,
+    ]  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(
-            END_ANSWER,
-            [
-                require_tenant().id, run.id, run.session_id, run.message_id, draft.text, Jsonb(draft.citations),
-                draft.status.value, Jsonb(draft.metadata), ended.value, ANSWER_DUE,
-            ],
-        )  # fmt: skip
+        cursor.execute(END_ANSWER, values)
         row["seq"], row["timestamp"] = cursor.fetchone()
     return None if row["seq"] is None else as_message_object(row, for_visitor=True)
 

@@ -9,6 +9,7 @@ from kernel.errors import Conflict, InvalidInput
 from kernel.ids import uuid7
 from widgets.chat import asking
 from widgets.chat.asking import Asked
+from widgets.chat.beginning import CONTINUES_FOR
 from widgets.chat.messages import MessageObject, listed
 from widgets.inbox.replying import check_content
 from widgets.inbox.taking_over import open_for_change
@@ -32,7 +33,7 @@ def open_conversation(
     speaker = _speaker(widget_id, visitor or {})
     of_widget: dict[str, Any] = {"widget_id": widget_id}
     known = Session.objects.filter(visitor=speaker, **of_widget).exclude(status="ended").first()
-    if known is not None and known.last_message_at < timezone.now() - asking.CONTINUES_FOR:
+    if known is not None and known.last_message_at < timezone.now() - CONTINUES_FOR:
         locked = asking.lock(known.pk)
         if locked is not None and locked.is_open:
             asking.end_session(locked, "idle")
