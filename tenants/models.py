@@ -268,3 +268,28 @@ class Canary(TenantOwned):
             *TenantOwned.Meta.constraints,
             models.UniqueConstraint(fields=["tenant"], name="canaries_one_each"),
         ]
+
+
+class IdempotencyRecord(TenantOwned):
+    """One POST that a program may send again: what was asked under a key of its own, and what was answered.
+
+    Without `status` it is still running, until `lease_until` at the latest. `caller` is the API key or person: a key
+    of one program's never shows another's answer (`tenants.rest.idempotency`).
+    """
+
+    caller = models.UUIDField()
+    key = models.CharField(max_length=255)
+    request_hash = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    headers = models.JSONField(default=dict, db_default=jsonb_default("{}"))
+    body = models.BinaryField(default=b"", db_default=b"")
+    lease_until = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta(TenantOwned.Meta):
+        db_table = "idempotency_records"
+        constraints = [
+            *TenantOwned.Meta.constraints,
+            models.UniqueConstraint(fields=["tenant", "caller", "key"], name="idempotency_records_once"),
+        ]
+        indexes = [models.Index(fields=["tenant", "expires_at"], name="idempotency_records_expiry")]

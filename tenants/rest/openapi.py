@@ -49,8 +49,17 @@ MEANINGS: Final = {
     409: "Contradicts what is stored.",
     413: "The body is too large.",
     415: "The body is of a media type that is not read.",
+    422: "This Idempotency-Key was used for another request.",
     429: "Too fast; see Retry-After.",
     503: "Something this needs is not answering; see Retry-After.",
+}
+IDEMPOTENCY_KEY: Final = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "Name this request, with a UUID of your own, and it can be sent again: it has one effect, and gets "
+    "the first one's response for a day. The same key with another body is 422.",
 }
 EXAMPLE: Final = {
     400: (
@@ -88,6 +97,8 @@ class ProblemSchema(AutoSchema):
         summary, _, rest = (operation.get("description") or "").partition("\n\n")
         operation["summary"] = summary
         operation["description"] = "\n\n".join(filter(None, [rest, f"Needs the scope `{scope}`."]))
+        if self.method == "POST":
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         reference = self._problem_component().ref
         for status in self._problem_statuses(operation):
             operation["responses"].setdefault(str(status), _problem_response(status, reference))
@@ -100,6 +111,8 @@ class ProblemSchema(AutoSchema):
             statuses.add(404)
         if self.method != "GET":
             statuses.add(409)
+        if self.method == "POST":
+            statuses.add(422)
         if "requestBody" in operation:
             statuses |= {413, 415}
         return statuses

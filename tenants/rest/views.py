@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from rest_framework.request import Request
@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from kernel.errors import NotFound
 from tenants.context import acting_as
 from tenants.rest.fields import StrictSerializer
+from tenants.rest.idempotency import Once, StillRunning, forget, keep, kept_stream, once
 from tenants.rest.openapi import ProblemSchema
 from tenants.rest.scopes import Principal
 
@@ -54,11 +55,14 @@ class TenantView(APIView):
         self.headers = self.default_response_headers
         try:
             self.initial(wrapped, *args, **kwargs)
-            with self._context():
-                response = self._handler(wrapped)(wrapped, *args, **kwargs)
-                response = self.finalize_response(wrapped, response, *args, **kwargs)
-                if self.atomic and isinstance(response, Response):
-                    response.render()
+            sent_once = once(wrapped, self.principal.tenant, self.principal.id)
+            if sent_once is None:
+                with self._context():
+                    response = self._answered(wrapped)
+            elif self.atomic:
+                response = self._once_in_a_transaction(wrapped, sent_once)
+            else:
+                response = self._once_with_a_lease(wrapped, sent_once)
         except Exception as error:
             response = self.handle_exception(error)
             response = self.finalize_response(wrapped, response, *args, **kwargs)
@@ -69,6 +73,43 @@ class TenantView(APIView):
         super().initial(request, *args, **kwargs)
         if request.method not in ("GET", "HEAD", "DELETE"):
             _ = request.data  # a slow or broken body is met here, where no transaction waits for it
+
+    def _answered(self, request: Request) -> HttpResponseBase:
+        response = self._handler(request)(request, *self.args, **self.kwargs)
+        response = self.finalize_response(request, response, *self.args, **self.kwargs)
+        if self.atomic and isinstance(response, Response):
+            response.render()
+        return cast(HttpResponseBase, response)
+
+    def _once_in_a_transaction(self, request: Request, sent_once: Once) -> HttpResponseBase:
+        with acting_as(self.principal.tenant):
+            claim = sent_once.claim()
+            if claim is None:
+                raise StillRunning("The first request with this key is still running.")
+            if isinstance(claim, HttpResponse):
+                return claim
+            response = self._answered(request)
+            if isinstance(response, HttpResponse):
+                keep(claim, response)
+            return response
+
+    def _once_with_a_lease(self, request: Request, sent_once: Once) -> HttpResponseBase:
+        claim = sent_once.claim_or_wait()
+        if isinstance(claim, HttpResponse):
+            return claim
+        try:
+            response = self._answered(request)
+            if isinstance(response, StreamingHttpResponse):
+                return kept_stream(claim, response)
+            if isinstance(response, Response):
+                response.render()
+            if isinstance(response, HttpResponse):
+                with acting_as(claim.tenant):
+                    keep(claim, response)
+        except BaseException:
+            forget(claim)
+            raise
+        return response
 
     def _context(self) -> AbstractContextManager[Any]:
         return acting_as(self.principal.tenant) if self.atomic else nullcontext()

@@ -97,6 +97,7 @@ CELERY_BEAT_SCHEDULE = {
     "purge-documents": {"task": "knowledge.purge_documents", "schedule": schedule(3600.0)},
     "resume-reembedding": {"task": "knowledge.resume_reembedding", "schedule": schedule(60.0)},
     "find-outdated-vectors": {"task": "knowledge.find_outdated_vectors", "schedule": schedule(600.0)},
+    "forget-idempotency-keys": {"task": "tenants.forget_idempotency_keys", "schedule": schedule(3600.0)},
     "sound-off": {"task": "tenants.sound_off", "schedule": schedule(60.0)},
     "sweep-rollups": {"task": "billing.sweep_rollups", "schedule": schedule(300.0)},
 }
