@@ -14,8 +14,7 @@ event AS (
         AND (xid >= %(folded_to)s::xid8 OR timestamp >= %(again_from)s)
 ),
 slot AS (
-    -- One pass over the events; hours, days, weeks and months are made of its few rows. Numbers come first in the key: the
-    -- planner, who knows nothing of new transactions, sorts, and comparing texts is most of that.
+    -- One pass over the events; hours, days, weeks and months are made of its few rows.
     SELECT
         hour, day, date_trunc('week', day::timestamp)::date AS week, date_trunc('month', day::timestamp)::date AS month,
         is_final, service, provider, model, feature, step,
