@@ -27,6 +27,13 @@ Format = Literal["json", "text"]
 PLAIN: Final = (str, int, float, bool, list, tuple, dict, type(None))
 # Other libraries' extras that say again what the event says, or hold whole objects.
 DROPPED: Final = frozenset({"request", "data", "stack_info", "taskName", "color_message"})
+# What we fill in ourselves, from a fixed choice or as an id: nothing can be in them that must not be.
+OURS: Final = frozenset(
+    {
+        "timestamp", "level", "process", "logger", "method", "route", "client", "request_id", "tenant_id", "key_id",
+        "user_id", "session_id", "visitor_id", "widget_id", "trace_id", "span_id", "task_id",
+    }
+)  # fmt: skip
 _stamp: Final = structlog.processors.TimeStamper(fmt="iso", utc=True)
 _clock: Final = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
 
@@ -113,7 +120,7 @@ def _without_process(_: Any, __: str, event: Event) -> Event:
 
 def _redacted(_: Any, __: str, event: Event) -> Event:
     clean = redactor()
-    return {name: clean.value(value, name) for name, value in event.items()}
+    return {name: value if name in OURS else clean.value(value, name) for name, value in event.items()}
 
 
 def _as_json(_: Any, __: str, event: Event) -> str:
