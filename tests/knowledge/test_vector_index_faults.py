@@ -224,7 +224,8 @@ def test_what_was_ordered_otherwise_meanwhile_is_done_next(large, acme, monkeypa
     assert standing(acme) == {"chunk_embeddings_default": MANY}
 
 
-def test_kill_9_of_maintain_while_it_builds(large, acme):
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
+def test_maintain_is_stopped_while_it_builds(large, acme, blow):
     large.add(3_000)
     name = settings.DATABASES["default"]["NAME"]
     environment = os.environ | {
@@ -246,8 +247,9 @@ def test_kill_9_of_maintain_while_it_builds(large, acme):
             time.sleep(0.02)
         assert large.recall(3) >= 0.9
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(blow)
+        status = process.wait(30)
+    assert status == (0 if blow == signal.SIGTERM else -blow)
     large.add(5)
     assert carry_out(corpus.ref(acme))
     assert index_of(acme).status == "done"
