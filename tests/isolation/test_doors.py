@@ -49,8 +49,10 @@ WIDGET = {"widget/v1.js", "widget/v1/boot", "widget/v1/messages", "widget/v1/pan
 # Tasks of the platform have no tenant: they visit each in a context of its own.
 TASKS_OF_THE_PLATFORM = {
     "billing.sweep_rollups",
+    "knowledge.find_outdated_vectors",
     "knowledge.purge_documents",
     "knowledge.requeue_documents",
+    "tenants.forget_idempotency_keys",
     "tenants.sound_off",
     "widgets.end_idle_sessions",
     "widgets.recover_answers",
@@ -108,7 +110,8 @@ class World:
 
 
 @pytest.fixture
-def world(transactional_db, redis):
+def world(transactional_db, redis, settings):
+    settings.RATE_LIMITS = False
     name = connection.settings_dict["NAME"]
     with psycopg.connect(servers.url(env.SUPERUSER_ROLE, name), autocommit=True) as superuser:
         grants = superuser.execute(stage.GRANTS).fetchall()
@@ -217,7 +220,8 @@ def test_no_page_of_the_admin_gives_way(world):
         listing = reverse(f"admin:{app_label}_{name}_changelist")
         for query in ({}, {"q": "alike"}, {"q": "bolt"}, {"q": theirs}):
             response = client.get(listing, query)
-            assert response.status_code == 200, f"{listing} {query}"
+            # One's own settings have no list: the way leads to the one page.
+            assert response.status_code in (200, 302), f"{listing} {query}"
             assert _leaks(response, world, but=theirs) == set(), f"{listing} {query}"
             walked += 1
         for chosen in page.actions or ():

@@ -3,9 +3,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kernel.limiting import Limit
 from tenants.authentication import issue_api_key, revoke_api_key
 from tenants.context import acting_as, current_tenant
 from tenants.models import ApiKey
+from tenants.rest import views
 from tests import cast
 
 pytestmark = [pytest.mark.urls("tests.tenants.rest_doors")]
@@ -244,3 +246,25 @@ class TestPages:
     )  # fmt: skip
     def test_a_bad_limit_or_cursor_is_400(self, call, query):
         assert fields_of(call("GET", f"/api/keys/?{query}")) <= {"limit", "cursor"}
+
+
+class TestLimits:
+    @pytest.fixture
+    def tight(self, settings, redis, monkeypatch):
+        settings.RATE_LIMITS = True
+        monkeypatch.setattr(views, "PER_CALLER", Limit("caller", 0.01, 3))
+
+    def test_every_answer_says_how_much_room_is_left_and_too_much_is_429(self, call, tight, bolt):
+        left = [call("GET", "/api/keys/")["RateLimit"] for _ in range(3)]
+        assert [one.partition(";t=")[0] for one in left] == [f'"caller";r={n}' for n in (2, 1, 0)]
+        refused = call("GET", "/api/keys/")
+        expect_problem(refused, 429, "rate_limited")
+        assert 90 < int(refused["Retry-After"]) <= 100
+        assert refused["RateLimit-Policy"] == '"caller";q=3;w=300'
+        assert call("GET", "/api/keys/", key=cast.api_key(bolt)).status_code == 200
+
+    def test_a_tenants_keys_share_the_tenants_room(self, call, tight, acme, bolt, monkeypatch):
+        monkeypatch.setattr(views, "PER_TENANT", Limit("tenant", 0.01, 2))
+        keys = [cast.api_key(acme) for _ in range(3)]
+        assert [call("GET", "/api/keys/", key=key).status_code for key in keys] == [200, 200, 429]
+        assert call("GET", "/api/keys/", key=cast.api_key(bolt)).status_code == 200

@@ -53,7 +53,8 @@ def boot(request: HttpRequest) -> HttpResponse:
     if request.method == "OPTIONS":
         return _preflight(origin, "POST")
     try:
-        answer = booting.boot(booting.parse(request.body), origin)
+        address = request.META.get("REMOTE_ADDR", "")
+        answer = booting.boot(booting.parse(request.body), origin, address)
     except FrontdeskError as refused:
         return _readable_by(of_error(refused), origin)
     response = HttpResponse(orjson.dumps(answer), content_type="application/json")

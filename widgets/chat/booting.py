@@ -7,6 +7,7 @@ from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
 from kernel.errors import FieldError, FrontdeskError, InvalidInput, NotFound
+from kernel.limiting import Limit, take
 from tenants.context import TenantRef, acting_as
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
@@ -25,6 +26,10 @@ VISITOR_SETTINGS: Final = (
     "offlineMessage", "collectEmail", "privacyUrl",
 )  # fmt: skip
 
+# An office behind one address opens a page every two seconds; a widget on a busy site fifty in one.
+PER_ADDRESS: Final = Limit("address", 0.5, 60)
+PER_WIDGET: Final = Limit("widget", 50.0, 1000)
+
 
 class WidgetNotFound(NotFound):
     """No such widget, or it is not active."""
@@ -36,6 +41,16 @@ class OriginNotAllowed(FrontdeskError):
     """The page's Origin is not on the widget's whitelist."""
 
     code = "origin_not_allowed"
+
+
+class TooManyBoots(FrontdeskError):
+    """One address, or one widget, boots faster than visitors do."""
+
+    code = "rate_limited"
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class BootRequest(BaseModel):
@@ -97,13 +112,15 @@ def parse(body: bytes) -> BootRequest:
         raise InvalidInput("the boot request is not valid", errors=errors) from problem
 
 
-def boot(request: BootRequest, origin: str | None) -> BootResponse:
-    """Let a visitor in. Raises WidgetNotFound, OriginNotAllowed, IdentityInvalid, checked in this order."""
+def boot(request: BootRequest, origin: str | None, address: str = "") -> BootResponse:
+    """Let a visitor in who asks from `address`. Raises WidgetNotFound, OriginNotAllowed, IdentityInvalid, TooManyBoots,
+    checked in this order."""
     tenant = resolve_tenant(KeyKind.WIDGET, request.widget)
     if tenant is None:
         raise WidgetNotFound("there is no such widget")
     with acting_as(tenant):
         welcome = _welcome(tenant, request, origin)
+    _limit(address, request.widget)
     # The ticket is made outside the transaction: Redis may be slow, and no transaction waits for it.
     ticket = visiting.issue_ticket(welcome.guest, origin or "")
     visiting.remember_identity(welcome.guest)
@@ -121,6 +138,13 @@ def boot(request: BootRequest, origin: str | None) -> BootResponse:
         },
         "messages": welcome.messages,
     }
+
+
+def _limit(address: str, widget: str) -> None:
+    """Anybody may boot, so nobody may boot too often: a refusal costs no ticket and reaches no other visitor's room."""
+    verdict = take((PER_ADDRESS, address), (PER_WIDGET, widget))
+    if verdict is not None and not verdict.allowed:
+        raise TooManyBoots("too many visits from here; try again later", retry_after=verdict.retry_after_s)
 
 
 def active_widget(origin: str | None, **which: object) -> Widget:

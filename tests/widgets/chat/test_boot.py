@@ -7,10 +7,11 @@ import pytest
 
 from kernel.encryption import encrypt
 from kernel.ids import uuid7
+from kernel.limiting import Limit
 from tenants.context import acting_as
 from tests import conversations
 from tests.widgets.chat.visitors import boot
-from widgets.chat import asking, visiting
+from widgets.chat import asking, booting, visiting
 from widgets.chat.visiting import Guest
 from widgets.models import Session, Visitor, Widget
 
@@ -144,3 +145,16 @@ def test_a_look_cannot_break_out_of_the_script(widget, acme, client):
     source = client.get("/widget/v1.js", {"w": widget.public_key}).content.decode()
     assert "</script>" not in source.split("__FRONTDESK", 1)[0][:2000] or "\\u003c/script" in source
     assert "\u2028" not in source
+
+
+def test_one_address_cannot_boot_without_end(acme, bolt, redis, settings, monkeypatch):
+    settings.RATE_LIMITS = True
+    monkeypatch.setattr(booting, "PER_ADDRESS", Limit("address", 0.01, 2))
+    mine, theirs = conversations.known_widget(acme), conversations.known_widget(bolt)
+    assert [boot(mine).status_code for _ in range(3)] == [200, 200, 429]
+    refused = boot(theirs)
+    assert refused.status_code == 429
+    assert refused.json()["code"] == "rate_limited"
+    assert int(refused["Retry-After"]) > 90
+    assert refused["Access-Control-Allow-Origin"]
+    assert boot(mine, origin="https://evil.example").status_code == 403
