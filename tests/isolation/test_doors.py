@@ -52,6 +52,7 @@ TASKS_OF_THE_PLATFORM = {
     "knowledge.find_outdated_vectors",
     "knowledge.purge_documents",
     "knowledge.requeue_documents",
+    "knowledge.resume_reembedding",
     "tenants.forget_idempotency_keys",
     "tenants.sound_off",
     "widgets.end_idle_sessions",
@@ -218,12 +219,14 @@ def test_no_page_of_the_admin_gives_way(world):
         app_label, name = model._meta.app_label, model._meta.model_name
         theirs = world.ids["bolt"].get(model._meta.db_table)
         listing = reverse(f"admin:{app_label}_{name}_changelist")
-        for query in ({}, {"q": "alike"}, {"q": "bolt"}, {"q": theirs}):
+        for query in ({}, {"q": "alike"}, {"q": "bolt"}, {"q": theirs or "alike-bolt"}):
             response = client.get(listing, query)
             # One's own settings have no list: the way leads to the one page.
             assert response.status_code in (200, 302), f"{listing} {query}"
             assert _leaks(response, world, but=theirs) == set(), f"{listing} {query}"
             walked += 1
+        if theirs is None:
+            continue  # the tenant itself: its page is asked for below
         for chosen in page.actions or ():
             chosen_name = chosen if isinstance(chosen, str) else chosen.__name__
             client.post(
