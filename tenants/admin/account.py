@@ -91,7 +91,8 @@ class AccountAdmin(TenantAdmin):
         """There is one row, so the list is its page."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        return HttpResponseRedirect(self.address("change", require_tenant().id))
+        response: HttpResponse = self.change_view(request, str(require_tenant().id))
+        return response
 
     def response_post_save_change(self, request: HttpRequest, obj: Tenant) -> HttpResponse:
         """Back to the page itself: there is no list to return to."""

@@ -139,7 +139,7 @@ class TestSettings:
     @pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
     def test_owner_and_admin_change_them(self, acme, bolt, sign_in, role):
         client = sign_in(acme, role)
-        assert client.get(address(Tenant))["Location"] == self.path(acme)
+        assert "Acme" in client.get(address(Tenant)).content.decode()
         assert client.post(self.path(acme), self.FORM).status_code == 302
         with acting_as(acme):
             acme.refresh_from_db()
