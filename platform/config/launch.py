@@ -35,7 +35,13 @@ from config.shaping import PostgresLog
 from config.state import ChildRecord, sole_use
 from config.supervisor import Stopped, Supervisor
 
-STOP_ORDER = (("ready", "prepare", "rebase"), ("web", "beat"), ("worker", "maintain"), ("redis",), ("postgres",))
+STOP_ORDER = (
+    ("ready", "prepare", "rebase"),
+    ("web", "beat"),
+    ("worker", "maintain"),
+    ("redis",),
+    ("postgres",),
+)
 BACKLOG = 2048
 # Whoever holds one of these can change tables; web, worker and beat never get them.
 OWNERS_SETTINGS = tuple(

@@ -88,7 +88,7 @@ class Once:
         """
         moment = now()
         identifier = uuid7()
-        arguments = [identifier, self.tenant.id, self.caller, self.key, self.request_hash]
+        arguments: list[UUID | str] = [identifier, self.tenant.id, self.caller, self.key, self.request_hash]
         with connection.cursor() as cursor:
             cursor.execute(CLAIM, [*arguments, moment + LEASE, moment + KEPT_FOR])
             if cursor.fetchone() is not None:

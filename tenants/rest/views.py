@@ -59,6 +59,7 @@ class TenantView(APIView):
         self.args, self.kwargs = args, kwargs
         wrapped = self.request = self.initialize_request(request, *args, **kwargs)
         self.headers = self.default_response_headers
+        response: Any
         try:
             self.initial(wrapped, *args, **kwargs)
             sent_once = once(wrapped, self.principal.tenant, self.principal.id)
@@ -73,7 +74,7 @@ class TenantView(APIView):
             response = self.handle_exception(error)
             response = self.finalize_response(wrapped, response, *args, **kwargs)
         self.response = response
-        return response
+        return cast(HttpResponseBase, response)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

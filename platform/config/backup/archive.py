@@ -91,7 +91,7 @@ def _add(archive: tarfile.TarFile, name: str, path: Path) -> str:
         status = os.fstat(file.fileno())
         entry.size, entry.mtime, entry.mode = status.st_size, int(status.st_mtime), 0o600
         summed = _Summing(file)
-        archive.addfile(entry, summed)  # type: ignore[arg-type]  # it only reads
+        archive.addfile(entry, summed)
     return summed.digest.hexdigest()
 
 
