@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from kernel.errors import InvalidInput
+from tenants import locking_out
 from tenants.context import TenantRef, acting_as, current_tenant
 from tenants.directory import claim, resolve_tenant
 from tenants.models import ApiKey, KeyKind, User
@@ -38,7 +39,13 @@ class EmailBackend:
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **_: Any
     ) -> User | None:
+        """Whose email and password these are, or None. Raises LockedOut after too many tries, before either is looked
+        at: the answer to an email that nobody has is the same."""
         email = (username or "").strip().lower()
+        counted = [locking_out.account(email)]
+        if request is not None:
+            counted.insert(0, locking_out.address(request.META.get("REMOTE_ADDR", "")))
+        locking_out.begin_try(*counted)
         tenant = resolve_tenant(KeyKind.EMAIL, email) if email else None
         user = self._find(tenant, email)
         if user is None or not user.is_active:
@@ -47,6 +54,7 @@ class EmailBackend:
             return None
         if not check_password(password or "", user.password):
             return None
+        locking_out.succeeded(*counted)
         if request is not None and tenant is not None:
             request.session[TENANT_KEY] = str(tenant.id)
         return user

@@ -6,6 +6,7 @@ with the tenant's id: the store enters that tenant and looks for the rest there.
 
 import uuid
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import Any, Final
 
 from django.contrib.auth import SESSION_KEY
@@ -19,6 +20,9 @@ from tenants.directory import resolve_tenant
 from tenants.models import AuthSession, KeyKind
 
 TENANT_KEY: Final = "_tenant"
+IP_KEY: Final = "_ip"
+AGENT_KEY: Final = "_agent"
+SEEN_EVERY: Final = timedelta(minutes=1)
 RANDOM_CHARACTERS: Final = 32
 ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -28,9 +32,10 @@ class SessionStore(SessionBase):
 
     def load(self) -> dict[str, Any]:
         with self._tenant_of(self.session_key) as found:
-            row = (
-                self._rows(self.session_key).filter(expires_at__gt=timezone.now()).first() if found else None
-            )
+            now = timezone.now()
+            row = self._rows(self.session_key).filter(expires_at__gt=now).first() if found else None
+            if row and row.user_id and row.last_seen_at < now - SEEN_EVERY:
+                self._rows(self.session_key).update(last_seen_at=now)
         if row is None:
             self._session_key = None
             return {}
@@ -58,6 +63,8 @@ class SessionStore(SessionBase):
             "data": self.encode(values),
             "expires_at": self.get_expiry_date(),
             "user_id": values.get(SESSION_KEY),
+            "ip": values.get(IP_KEY),
+            "user_agent": values.get(AGENT_KEY, ""),
         }
         with self._tenant_of(self.session_key) as found:
             if not found:

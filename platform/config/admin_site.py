@@ -22,7 +22,11 @@ from unfold.sites import UnfoldAdminSite
 from billing.costs.timezones import tenant_timezone
 from config.dashboard_costs import costs
 from config.home import home
+from tenants.admin.own import own_sessions
+from tenants.admin.sign_in import SignInForm
+from tenants.administration import person
 from tenants.context import current_tenant
+from tenants.ending_sessions import end_sessions
 from tenants.models import Tenant
 from tenants.sessions import TENANT_KEY
 from tenants.signing_in import note_sign_ins
@@ -87,6 +91,11 @@ SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         ),
     ),
 )
+# What everybody finds under their name.
+OWN_PAGES: Final = (
+    ("Your sessions", "admin:own_sessions"),
+    ("Change password", "admin:password_change"),
+)
 ACCOUNT: Final = "_frontdesk_account"
 SCRIPTS: Final = ("admin", "charts", "preview", "uploads")
 
@@ -104,6 +113,7 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
     site_title = "Frontdesk"
     index_title = "Home"
     index_template = "admin/home.html"
+    login_form = SignInForm
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign in by email. Whoever is signed in already goes home; a session of somebody who may no longer come in is
@@ -123,6 +133,7 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
     def get_urls(self) -> list[Any]:
         return [
             path("costs/", self.admin_view(self.costs), name="costs"),
+            path("your/sessions/", self.admin_view(self.own_sessions), name="own_sessions"),
             path("search-bench/", self.admin_view(self.search_bench), name="search_bench"),
             *super().get_urls(),
         ]
@@ -145,6 +156,19 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
         """What was spent on what."""
         return costs(request, self.each_context(request))
 
+    def own_sessions(self, request: HttpRequest) -> HttpResponse:
+        """Where one is signed in."""
+        return own_sessions(request, self.each_context(request))
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's; whoever else is signed in as this person is out."""
+        response: HttpResponse = super().password_change(request, extra_context)
+        if request.method == "POST" and response.status_code == 302:
+            end_sessions(person(request), but=request.session.session_key)
+        return response
+
     def search_bench(self, request: HttpRequest) -> HttpResponseBase:
         """What would the AI see for this question?"""
         return search_bench(request, self.each_context(request))
@@ -157,6 +181,7 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
             "site_subheader": _account(request).name,
             "site_symbol": "support_agent",
             "site_url": None,
+            "account_links": [{"title": title, "link": reverse(page)} for title, page in OWN_PAGES],
             "show_history": False,
             "show_back_button": True,
             "site_favicons": [Favicon(href=static("config/favicon.svg"), rel="icon", type="image/svg+xml")],

@@ -5,12 +5,17 @@ from typing import Any, Final
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.password_validation import validate_password
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget
 
-from tenants.administration import DeedForm, TenantAdmin, for_request, moment, person
+from tenants.administration import DeedForm, TenantAdmin, for_request, moment, person, safely
+from tenants.ending_sessions import end_sessions_of, sessions_of
 from tenants.models import User
 from tenants.permissions import Role
 from tenants.team import add_person, change_person
@@ -79,7 +84,36 @@ class TeamAdmin(TenantAdmin):
     search_fields = ("email", "name")
     search_help_text = "Name or email"
     ordering = ("email",)
+    change_form_template = "admin/tenants/user/editor.html"
     empty_state = "Add the people who answer visitors or look after the knowledge."
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.sign_out)
+        return [path("<path:object_id>/sign-out/", view, name="tenants_user_sign_out"), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        who, by = self.the(request, object_id), person(request)
+        extra = {
+            "can_end_sessions": by.is_owner or not who.is_owner,
+            "signed_in": len(sessions_of(who)),
+        }
+        response: HttpResponse = super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **extra}
+        )
+        return response
+
+    @method_decorator(require_POST)
+    def sign_out(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """End all of a colleague's sessions."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        who: User = self.the(request, object_id)
+        safely(request, lambda: end_sessions_of(person(request), who.pk), f"{who} is signed out everywhere.")
+        return HttpResponseRedirect(self.address("change", who.pk))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = for_request(PersonForm if obj else NewPersonForm, request)

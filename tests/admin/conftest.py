@@ -11,6 +11,11 @@ from tests.admin.rows import fill
 PASSWORD = "a long enough password"
 
 
+@pytest.fixture(autouse=True)
+def _no_tries_yet(redis):
+    """Tries at signing in are counted over a day; each test has its own."""
+
+
 @pytest.fixture
 def sign_in():
     """sign_in(tenant, role) → a client signed in as a new person of that tenant, by the login page itself."""
