@@ -19,6 +19,7 @@ from kernel.money import as_text
 MAX_BODY: Final = 12 * 1024 * 1024
 MAX_DEPTH: Final = 64
 JSON: Final = "application/json"
+EVENT_STREAM: Final = "text/event-stream"
 OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 

@@ -11,10 +11,10 @@ import orjson
 
 from billing.costs import budgets, ledger
 from kernel import clock, tracing
-from kernel.errors import FrontdeskError, ProviderError
+from kernel.errors import FrontdeskError, InvalidInput, ProviderError
 from kernel.ids import uuid7
 from kernel.money import as_text
-from tenants.context import TenantRef, run_as
+from tenants.context import TenantRef, acting_as, run_as
 from widgets.chat.answering import compose_safely
 from widgets.chat.asking import Turn
 from widgets.chat.composing import Composition
@@ -65,9 +65,19 @@ class Question:
     draft: Personality | None = None
 
 
+def refuse_unknown(tenant: TenantRef, question: Question) -> None:
+    """Raise InvalidInput, naming `personality`, for one that is not an active personality of the tenant's."""
+    if question.personality_id is None:
+        return
+    with acting_as(tenant):
+        if not Personality.objects.filter(pk=question.personality_id, is_active=True).exists():
+            raise InvalidInput.of(
+                "personality", "must be the id of one of your active personalities, or null"
+            )
+
+
 async def answer_once(tenant: TenantRef, question: Question) -> AnswerObject:
-    """The whole answer. Raises AnswerRefused, NotFound (personality) or ProviderError; what was used is booked
-    first."""
+    """The whole answer. Raises AnswerRefused or ProviderError; what was used is booked first."""
     work = _composition(tenant, question, lambda text: None)
     draft, cost = await _finish(work)
     if work.failure is not None:

@@ -15,6 +15,7 @@ from tenants.context import acting_as
 from tenants.models import User
 from tenants.rest.filtering import identified, moment, narrowed, one_of, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
+from tenants.rest.rendering import EVENT_STREAM, JSON
 from tenants.rest.views import TenantView, found, routes
 from widgets.chat.messages import FIELDS as MESSAGE_COLUMNS
 from widgets.chat.messages import as_message_object
@@ -173,7 +174,7 @@ class Messages(TenantView):
     @extend_schema(
         operation_id="messages_create",
         request=NewMessageFields,
-        responses={(201, "application/json"): SaidFields, (200, "text/event-stream"): OpenApiTypes.STR},
+        responses={(201, JSON): SaidFields, (201, EVENT_STREAM): OpenApiTypes.STR},
     )
     def post(self, request: Request, id: uuid.UUID) -> HttpResponseBase:
         """Say something as the visitor, whom the AI answers, or as a member, whom the visitor sees at once.
@@ -214,7 +215,7 @@ def _say_as_visitor(view: TenantView, session_id: uuid.UUID, fields: dict[str, A
         events = async_to_sync(answer_frames)(
             tenant, widget_id, asked, client_id or asked.message_id, earlier
         )
-        response = StreamingHttpResponse(events, content_type="text/event-stream")
+        response = StreamingHttpResponse(events, status=201, content_type=EVENT_STREAM)
         response["Cache-Control"] = "no-cache"
         response["X-Accel-Buffering"] = "no"
         return response

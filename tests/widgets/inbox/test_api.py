@@ -228,7 +228,7 @@ class TestTalking:
         own = str(uuid.uuid4())
         path = f"sessions/{session['id']}/messages/"
         response = await post(path, {"content": QUESTION, "id": own, "stream": True})
-        assert response["Content-Type"] == "text/event-stream"
+        assert (response.status_code, response["Content-Type"]) == (201, "text/event-stream")
         text = b"".join([piece async for piece in response.streaming_content]).decode()
         frames = [json.loads(block.partition("data: ")[2]) for block in text.strip().split("\n\n")]
         kinds = [frame["type"] for frame in frames]
