@@ -1,6 +1,6 @@
 """Widgets, personalities, sessions and messages as the API shows and reads them."""
 
-from typing import Any
+from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -19,6 +19,7 @@ from tenants.rest.fields import (
     TextList,
     Time,
 )
+from tenants.rest.rendering import JSON
 from widgets.chat.protocol import MAX_CONTENT
 from widgets.models import MessageRole, MessageStatus, SessionMode, SessionStatus
 from widgets.personalities import BOUNDS, LENGTHS
@@ -263,3 +264,15 @@ class NewFeedbackFields(StrictSerializer):
     message = Id()
     rating = Rating(help_text="1: helpful, -1: not.")
     comment = Text(max_length=2_000, allow_blank=True, required=False)
+
+
+# One event of a stream; the stream is any number of them.
+FRAME_EVENT: Final = {
+    "type": "object",
+    "description": "One server-sent event: a frame of the chat's socket.",
+    "properties": {
+        "event": {"type": "string", "enum": ["ack", "start", "delta", "message", "status", "error"]},
+        "data": {"type": "string", "contentMediaType": JSON, "description": "The frame, as JSON."},
+    },
+    "required": ["event", "data"],
+}

@@ -4,7 +4,6 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.http import HttpResponseBase, StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -16,7 +15,7 @@ from tenants.rest.views import TenantView, routes
 from widgets.chat.asking import TURNS_REMEMBERED, Turn
 from widgets.chat.protocol import MAX_CONTENT
 from widgets.headless.answers import Question, answer_frames, answer_once, refuse_unknown
-from widgets.representing import CitationFields
+from widgets.representing import FRAME_EVENT, CitationFields
 
 
 class EarlierTurnFields(StrictSerializer):
@@ -66,7 +65,7 @@ class Answers(TenantView):
     @extend_schema(
         operation_id="answers_create",
         request=AskFields,
-        responses={(200, JSON): AnswerFields, (200, EVENT_STREAM): OpenApiTypes.STR},
+        responses={(200, JSON): AnswerFields, (200, EVENT_STREAM): FRAME_EVENT},
     )
     def post(self, request: Request) -> HttpResponseBase:
         """Answer from the tenant's knowledge, or abstain. With `stream`, the socket's frames as server-sent events."""

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from asgiref.sync import async_to_sync
 from django.http import HttpResponseBase, StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +25,7 @@ from widgets.inbox.replying import reply
 from widgets.inbox.taking_over import assign, colleague, end, release, take_over
 from widgets.models import Message, Session, SessionMode, SessionStatus
 from widgets.representing import (
+    FRAME_EVENT,
     AssignmentFields,
     MessageFields,
     NewMessageFields,
@@ -174,7 +174,7 @@ class Messages(TenantView):
     @extend_schema(
         operation_id="messages_create",
         request=NewMessageFields,
-        responses={(201, JSON): SaidFields, (201, EVENT_STREAM): OpenApiTypes.STR},
+        responses={(201, JSON): SaidFields, (201, EVENT_STREAM): FRAME_EVENT},
     )
     def post(self, request: Request, id: uuid.UUID) -> HttpResponseBase:
         """Say something as the visitor, whom the AI answers, or as a member, whom the visitor sees at once.
