@@ -35,6 +35,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         _log.critical(
             "the web process does not start: %s", error, exc_info=not isinstance(error, ImproperlyConfigured)
         )
+        await asyncio.to_thread(operating.end)
         await send({"type": "lifespan.startup.failed", "message": ""})
         return
     # Begins to load the model, so that the first visitor does not wait for it.

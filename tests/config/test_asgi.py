@@ -24,6 +24,15 @@ class Handler:
             await send({"type": "http.response.body", "body": b"ok"})
 
 
+@pytest.fixture(autouse=True)
+def watched(monkeypatch):
+    """What the process says of itself as it begins and ends, which a test's process must not say."""
+    said = []
+    monkeypatch.setattr(lifespan.observing, "begin", said.append)
+    monkeypatch.setattr(lifespan.operating, "end", lambda: said.append("end"))
+    return said
+
+
 @pytest.fixture
 def handlers(monkeypatch):
     found = {name: Handler() for name in ("_blocking", "_streaming", "_sockets")}
@@ -124,7 +133,7 @@ async def test_an_unknown_socket_is_closed():
     assert await call(scope, {"type": "websocket.connect"}) == [{"type": "websocket.close", "code": 4404}]
 
 
-async def test_the_web_process_starts_and_drains(monkeypatch):
+async def test_the_web_process_starts_and_drains(monkeypatch, watched):
     drained = []
 
     async def finish() -> None:
@@ -143,6 +152,7 @@ async def test_the_web_process_starts_and_drains(monkeypatch):
         "lifespan.shutdown.complete",
     ]
     assert drained == [1]
+    assert watched == ["web", "end"]
 
 
 async def test_the_web_process_does_not_start_as_an_unsafe_role(monkeypatch, caplog):
