@@ -1,17 +1,54 @@
-"""Beat's work for the boundary between tenants."""
+"""Beat's work for the boundary between tenants, and letters to people."""
+
+import uuid
+from typing import Any, Final
 
 from celery import shared_task
 
-from tenants import canaries
+from tenants import canaries, changing_email, inviting, resetting_password
 from tenants.context import acting_as
 from tenants.directory import all_tenants
 from tenants.rest import idempotency
+from tenants.tasking import TenantTask
 
 
 @shared_task(name="tenants.sound_off", tenant_mode=None)
 def sound_off() -> int:
     """Look, as some tenants in turn, whether any can see another's rows; how many breaches were found."""
     return len(canaries.sound_off().breaches)
+
+
+# A mail server may be away for a while: tried for about an hour.
+_PATIENT: Final[dict[str, Any]] = {
+    "autoretry_for": (OSError,),
+    "retry_backoff": 30,
+    "retry_backoff_max": 1_800,
+    "max_retries": 7,
+}
+
+
+@shared_task(name="tenants.send_invitation", bind=True, tenant_mode="manual", **_PATIENT)
+def send_invitation(self: TenantTask, invitation_id: str) -> bool:
+    """Write to somebody who was invited; whether a letter went."""
+    return inviting.write(self.tenant, uuid.UUID(invitation_id))
+
+
+@shared_task(name="tenants.send_password_reset", tenant_mode=None, **_PATIENT)
+def send_password_reset(email: str) -> bool:
+    """Write to somebody who forgot their password, if there is such a person; whether a letter went."""
+    return resetting_password.write(email)
+
+
+@shared_task(name="tenants.send_email_change", bind=True, tenant_mode="manual", **_PATIENT)
+def send_email_change(self: TenantTask, user_id: str, new: str) -> bool:
+    """Have a new email confirmed; whether a letter went."""
+    return changing_email.write(self.tenant, uuid.UUID(user_id), new)
+
+
+@shared_task(name="tenants.send_email_changed", tenant_mode=None, **_PATIENT)
+def send_email_changed(old: str, new: str) -> bool:
+    """Tell the old email; whether a letter went."""
+    return changing_email.tell_old(old, new)
 
 
 @shared_task(name="tenants.forget_idempotency_keys", tenant_mode=None)

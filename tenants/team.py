@@ -24,7 +24,7 @@ class Actor(Protocol):
 def add_person(by: Actor, email: str, password: str, *, name: str = "", role: Role = Role.MEMBER) -> User:
     """A new person of the acting tenant. Raises InvalidInput for a weak password, Conflict when the email has an
     account, NotAllowed when one who is not an owner makes an owner."""
-    _refuse_promotion(by, role)
+    refuse_promotion(by, role)
     refuse_weak_password(password, email)
     return create_user(email, password, name=name, role=role)
 
@@ -42,10 +42,10 @@ def change_person(by: Actor, user_id: uuid.UUID, **changes: Any) -> User:
     person = User.objects.filter(pk=user_id).first()
     if person is None:
         raise NotFound(f"There is no person {user_id}.")
-    _refuse_promotion(by, Role(person.role))
+    refuse_promotion(by, Role(person.role))
     for field, value in changes.items():
         setattr(person, field, value)
-    _refuse_promotion(by, Role(person.role))
+    refuse_promotion(by, Role(person.role))
     stays = person.role == Role.OWNER and person.is_active
     if not stays and all(owner.pk == person.pk for owner in owners):
         raise Conflict(
@@ -72,6 +72,7 @@ def refuse_weak_password(password: str, email: str = "") -> None:
         raise InvalidInput(" ".join(refused.messages), errors=errors) from refused
 
 
-def _refuse_promotion(by: Actor, role: Role) -> None:
+def refuse_promotion(by: Actor, role: Role) -> None:
+    """Raise NotAllowed when one who is not an owner makes or changes one."""
     if role is Role.OWNER and not by.is_owner:
         raise NotAllowed("Only an owner can make or change an owner.")

@@ -26,7 +26,6 @@ READERS: Final = frozenset({"text", "integer", "choice", "flag", "words", "netwo
 NOT_READ_YET: Final = frozenset(
     {
         "COHERE_API_KEY",
-        "EMAIL_URL",
         "LIVEKIT_API_KEY",
         "LIVEKIT_API_SECRET",
         "LIVEKIT_URL",

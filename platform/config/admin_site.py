@@ -22,7 +22,7 @@ from unfold.sites import UnfoldAdminSite
 from billing.costs.timezones import tenant_timezone
 from config.dashboard_costs import costs
 from config.home import home
-from tenants.admin.own import own_sessions
+from tenants.admin.own import own_email, own_sessions
 from tenants.admin.sign_in import SignInForm
 from tenants.administration import person
 from tenants.context import current_tenant
@@ -87,6 +87,7 @@ SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         (
             Entry("Settings", "settings", "tenants.tenant"),
             Entry("Team", "group", "tenants.user"),
+            Entry("Invitations", "mail", "tenants.invitation"),
             Entry("API keys", "key", "tenants.apikey"),
         ),
     ),
@@ -94,6 +95,7 @@ SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
 # What everybody finds under their name.
 OWN_PAGES: Final = (
     ("Your sessions", "admin:own_sessions"),
+    ("Change email", "admin:own_email"),
     ("Change password", "admin:password_change"),
 )
 ACCOUNT: Final = "_frontdesk_account"
@@ -133,6 +135,7 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
     def get_urls(self) -> list[Any]:
         return [
             path("costs/", self.admin_view(self.costs), name="costs"),
+            path("your/email/", self.admin_view(self.own_email), name="own_email"),
             path("your/sessions/", self.admin_view(self.own_sessions), name="own_sessions"),
             path("search-bench/", self.admin_view(self.search_bench), name="search_bench"),
             *super().get_urls(),
@@ -159,6 +162,10 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
     def own_sessions(self, request: HttpRequest) -> HttpResponse:
         """Where one is signed in."""
         return own_sessions(request, self.each_context(request))
+
+    def own_email(self, request: HttpRequest) -> HttpResponse:
+        """Another email for one's account."""
+        return own_email(request, self.each_context(request))
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", readyz),
     path("metrics", metrics),
     path("admin/", site.urls),
+    path("account/", include("config.account_pages")),
     path("api/", include("config.api")),
     path("widget/", include("widgets.chat.api")),
     path("demo/", demo_page.show),

@@ -32,7 +32,7 @@ class NewPersonForm(DeedForm):
     email = forms.EmailField(max_length=254, widget=UnfoldAdminEmailInputWidget)
     password = forms.CharField(
         widget=UnfoldAdminPasswordWidget,
-        help_text="At least 12 characters. Tell them; they change it at their first visit.",
+        help_text="At least 12 characters. Tell them; they change it at their first visit. Or invite them.",
     )
 
     class Meta:

@@ -60,6 +60,18 @@ def _with_line(wrong: FieldError) -> str:
     return f"Line {int(last) + 1}: {wrong.message}" if last.isdigit() else wrong.message
 
 
+def tried(form: forms.Form, deed: Callable[[], Any]) -> bool:
+    """Run a deed with a valid form's values; whether it was done. What it refuses is shown at the field it names."""
+    try:
+        deed()
+    except InvalidInput as error:
+        for wrong in error.errors:
+            form.add_error(wrong.field if wrong.field in form.fields else None, wrong.message)
+    except FrontdeskError as error:
+        form.add_error(None, error.detail)
+    return form.is_valid()
+
+
 def for_request(form: type[DeedForm], request: HttpRequest) -> type[DeedForm]:
     """The form for one request: its deed may depend on who asks."""
     return type(form.__name__, (form,), {"request": request, "__module__": form.__module__})

@@ -41,6 +41,10 @@ OPEN = {
     "api/docs": "the same document for everybody",
     "api/docs/": "the same document for everybody",
     "api/v1/openapi.json": "the same document for everybody",
+    "account/join/": "a signed link names its tenant (tests/tenants/test_inviting.py)",
+    "account/forgotten/": "answers alike to every email (tests/tenants/test_resetting_password.py)",
+    "account/password/": "a signed link names its tenant and person (tests/tenants/test_resetting_password.py)",
+    "account/email/": "a signed link names its tenant and person (tests/tenants/test_changing_email.py)",
     "demo/": "one demo company's own published pages",
     "demo/<slug:slug>/": "one demo company's own published pages",
 }
@@ -54,6 +58,8 @@ TASKS_OF_THE_PLATFORM = {
     "knowledge.requeue_documents",
     "knowledge.resume_reembedding",
     "tenants.forget_idempotency_keys",
+    "tenants.send_email_changed",  # two addresses, no rows
+    "tenants.send_password_reset",  # finds the tenant by the email, as signing in does
     "tenants.sound_off",
     "widgets.end_idle_sessions",
     "widgets.recover_answers",

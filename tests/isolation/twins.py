@@ -38,6 +38,8 @@ PARTICULAR: Final[dict[str, Any]] = {
     # What is deleted or revoked is shown to nobody, and could not leak.
     "knowledge_documents.deleted_at": None,
     "api_keys.revoked_at": None,
+    "invitations.accepted_at": None,
+    "invitations.cancelled_at": None,
     "api_keys.expires_at": None,
 }
 

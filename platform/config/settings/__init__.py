@@ -4,7 +4,7 @@ from pathlib import Path
 
 from celery.schedules import schedule
 
-from config import env, providers
+from config import env, mail_url, providers
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 FRONTDESK_HOME = env.home()
@@ -21,6 +21,16 @@ RATE_LIMITS = env.choice("RATE_LIMITS", ("on", "off"), "on") == "on"
 
 # Uploaded files.
 STORAGE_URL = env.storage_url(FRONTDESK_HOME)
+
+# Letters to people: invitations, forgotten passwords. Without EMAIL_URL none are sent (tenants.mailing).
+EMAIL_URL = env.url("EMAIL_URL", schemes=("smtp", "smtps"))
+MAIL_SERVER = mail_url.mail_server()
+if MAIL_SERVER:
+    EMAIL_HOST, EMAIL_PORT = MAIL_SERVER.host, MAIL_SERVER.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER.user, MAIL_SERVER.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL_SERVER.starttls, MAIL_SERVER.tls
+    DEFAULT_FROM_EMAIL = MAIL_SERVER.sender
+EMAIL_TIMEOUT = 10
 
 SECRET_KEY = env.secret_key()
 ENCRYPTION_KEYS = env.encryption_keys()

@@ -1,0 +1,30 @@
+"""The doors of people who are not signed in: an invitation, a forgotten password, a new email. Each but one is opened
+by the link of a letter."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.views.decorators.cache import never_cache
+
+from config.admin_site import site
+from tenants.admin import by_link
+
+Page = Callable[[HttpRequest, dict[str, Any]], HttpResponse]
+
+
+def _page(page: Page) -> Callable[[HttpRequest], HttpResponse]:
+    def show(request: HttpRequest) -> HttpResponse:
+        return page(request, site.each_context(request))
+
+    return never_cache(show)
+
+
+urlpatterns = [
+    path("join/", _page(by_link.join), name="account_join"),
+    # unfold's login page links to this name where it exists.
+    path("forgotten/", _page(by_link.forgotten), name="admin_password_reset"),
+    path("password/", _page(by_link.password), name="account_password"),
+    path("email/", _page(by_link.email), name="account_email"),
+]
