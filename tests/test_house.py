@@ -38,9 +38,11 @@ def test_files_are_named_for_a_deed():
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_statement_is_used(room):
-    sources = "\n".join(path.read_text() for path in tracked("*.py") if "tests" not in path.parts)
+    written = [*tracked("*.py"), *tracked("*.sql")]
+    sources = "\n".join(path.read_text() for path in written if "tests" not in path.parts)
     for path in (ROOT / room).glob("**/sql/*.sql"):
-        named = (f'"{path.stem}"', f"'{path.stem}'", path.name)
+        # By its name in Python, or as {name} within another statement.
+        named = (f'"{path.stem}"', f"'{path.stem}'", path.name, f"{{{path.stem}}}")
         assert any(name in sources for name in named), f"{path.relative_to(ROOT)} is used nowhere"
 
 

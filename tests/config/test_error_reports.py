@@ -32,7 +32,8 @@ class Kept(Transport):
 
 
 @pytest.fixture
-def reported(settings):
+def reported(settings, monkeypatch):
+    monkeypatch.setattr(observing, "_process", "command")
     settings.SENTRY_DSN = "https://public@sentry.invalid/1"
     transport = Kept()
     assert error_reports.begin(transport=transport)

@@ -20,6 +20,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def written(settings, monkeypatch):
     """A function that logs to a stream of its own in the given format, and what came out."""
+    monkeypatch.setattr(observing, "_process", "command")
 
     def write(form, act, stream=None):
         stream = stream or io.StringIO()
