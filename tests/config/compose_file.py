@@ -105,6 +105,7 @@ def composed(**given: str) -> Iterator[Composed]:
             "FRONTDESK_DEMO": "0",
             "RATE_LIMITS": "off",
             "LIVEKIT_URL": "",
+            "DB_PREPARED_STATEMENTS": "on" if version >= PREPARES_FROM else "off",
             **given,
         }
         code = _as_in_the_image(root / "image")

@@ -70,6 +70,8 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
 APPLICATION_ROLE = DATABASES["default"]["USER"]
 _owner_url = env.database_owner_url()
 DATABASE_OWNER = env.database(_owner_url, setting="DATABASE_OWNER_URL", pooled=False) if _owner_url else None
+# Off for a transaction pooler that keeps none: PgBouncer before 1.21.
+DATABASE_PREPARES = env.choice("DB_PREPARED_STATEMENTS", ("on", "off"), "on") == "on"
 DATABASE_THREADS = env.integer("DB_POOL_MAX", 10, 1, 1000)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
