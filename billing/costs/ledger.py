@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 
 from ai.usage import Usage
 from billing.costs import budgets, debounce, pricing
@@ -18,6 +18,7 @@ from kernel import clock
 from kernel.ids import uuid7
 from kernel.money import money
 from tenants.context import TenantRef, require_tenant
+from tenants.db.prepared import prepared_cursor
 
 SessionCosts = Mapping[uuid.UUID, Decimal]
 
@@ -165,7 +166,7 @@ def _insert(tenant: TenantRef, rows: Sequence[Mapping[str, Any]]) -> tuple[list[
     # Two batches with the same keys at once would wait for each other if they came in different orders.
     ordered = sorted(rows, key=lambda row: row["idempotency_key"])
     text = orjson.dumps(ordered, default=str).decode()
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(statement("record_cost_events"), {"tenant": tenant.id, "events": text})
         found = cursor.fetchall()
     return [identifier for identifier, _ in found], bool(found and found[0][1])

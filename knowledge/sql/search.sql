@@ -128,7 +128,7 @@ WITH meaning AS MATERIALIZED (
 SELECT document.id AS document_id, document.external_id, hits.id AS chunk_id, document.title,
        document.metadata ->> 'url' AS url, hits.content, hits.heading, hits.score, hits.cosine,
        coalesce(hits.bm25, 0) AS bm25, hits.best_cosine, hits.vector_weight,
-       least(coalesce(covered.share, 0), 1) AS coverage
+       least(coalesce(covered.share, 0), 1) AS coverage, (SELECT vector_index FROM totals) AS vector_index
 FROM hits
 JOIN LATERAL (SELECT d.* FROM knowledge_documents d WHERE d.id = hits.document_id OFFSET 0) AS document ON true
 LEFT JOIN covered USING (number)

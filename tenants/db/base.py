@@ -22,6 +22,7 @@ from psycopg import sql
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from tenants.db import slow_queries
+from tenants.db.prepared import NEVER_UNASKED
 
 TENANT_SETTING: Final = "app.current_tenant_id"
 STALE_CONNECTIONS_TRIED: Final = 20
@@ -71,6 +72,11 @@ class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstre
         """The tenant this connection acts for, or None."""
         identifier: uuid.UUID | None = getattr(self.tenant, "id", None)
         return identifier
+
+    def get_connection_params(self) -> dict[str, Any]:
+        # Django says None, and then psycopg prepares nothing even when asked to.
+        params: dict[str, Any] = super().get_connection_params()
+        return {**params, "prepare_threshold": NEVER_UNASKED}
 
     @async_unsafe
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:

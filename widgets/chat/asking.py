@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from kernel.ids import uuid7
 from tenants import due_work
 from tenants.context import require_tenant
+from tenants.db.prepared import prepared_cursor
 from tenants.models import User
 from widgets.chat import messages
 from widgets.chat.beginning import CONTINUES_FOR, new_session, open_session
@@ -112,7 +113,7 @@ def _ask(
         require_tenant().id, guest.visitor_id, guest.widget_id, now - CONTINUES_FOR, client_id, row["id"], content,
         Jsonb(row["attachments"]), run_id, answer_id, PROCESS, now + LEASE, ANSWER_DUE, TURNS_REMEMBERED,
     ]  # fmt: skip
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(ASK, values)
         is_new, message_id, seq, session_id, status, said_at, earlier = cursor.fetchone()
     if is_new is None:

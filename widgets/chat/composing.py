@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from django.db import connection
-
 from ai.chat import (
     Attempt,
     ChatModel,
@@ -28,6 +26,7 @@ from kernel.tracing import Ids
 from knowledge import search
 from knowledge.search import SearchOutcome
 from tenants.context import TenantRef, run_as
+from tenants.db.prepared import prepared_cursor
 from widgets.chat import grounding, prompt
 from widgets.chat.affording import afford
 from widgets.chat.asking import Run, Turn
@@ -182,7 +181,7 @@ class Speaker:
 
 def _speaker(work: Composition) -> Speaker:
     """The speaker of an answer, in one statement. Raises NotFound where the personality asked for is not there."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute("SELECT * FROM public.speaker(%s, %s)", [work.widget_id, work.personality_id])
         collections, locale, *values = cursor.fetchone()
     personality = Personality.from_db(None, SPEAKS, values) if values[0] is not None else None

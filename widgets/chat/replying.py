@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from billing.costs import ledger
 from billing.costs.ledger import NewCostEvent
 from tenants.context import require_tenant
+from tenants.db.prepared import prepared_cursor
 from widgets.chat.asking import ANSWER_DUE, Run, message_row, next_unanswered
 from widgets.chat.messages import Citation, MessageObject, as_message_object
 from widgets.models import MessageRole, MessageStatus, RunStatus
@@ -74,7 +75,7 @@ def _end(run: Run, draft: Draft) -> MessageObject | None:
         require_tenant().id, run.id, run.session_id, run.message_id, draft.text, Jsonb(draft.citations),
         draft.status.value, Jsonb(draft.metadata), ended.value, ANSWER_DUE,
     ]  # fmt: skip
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(END_ANSWER, values)
         row["seq"], row["timestamp"] = cursor.fetchone()
     return None if row["seq"] is None else as_message_object(row, for_visitor=True)
