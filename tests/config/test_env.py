@@ -166,7 +166,9 @@ def test_files_are_kept_in_the_state_unless_a_folder_is_named(monkeypatch, tmp_p
     assert env.storage_url(Path("/x")) == f"file://{tmp_path}"
 
 
-@pytest.mark.parametrize("wrong", ["s3://bucket", "file://host/share", "file://", "files", "http://example.com/"])
+@pytest.mark.parametrize(
+    "wrong", ["s3://bucket", "file://host/share", "file://", "files", "http://example.com/"]
+)
 def test_another_storage_is_refused_by_name(monkeypatch, wrong):
     monkeypatch.setenv("STORAGE_URL", wrong)
     with pytest.raises(ConfigurationError, match="STORAGE_URL"):
