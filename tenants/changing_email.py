@@ -4,17 +4,17 @@ import uuid
 from datetime import timedelta
 from typing import Final
 
-from django.contrib.auth.hashers import check_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
 from kernel.errors import InvalidInput
-from tenants import links, locking_out, mailing
+from tenants import links, mailing
 from tenants.context import TenantRef, acting_as, require_tenant
 from tenants.directory import claim, release
 from tenants.ending_sessions import end_sessions
 from tenants.models import KeyKind, User
+from tenants.second_factor import refuse_wrong_password
 
 LIFETIME: Final = timedelta(days=1)
 PURPOSE: Final = "email-change"
@@ -26,11 +26,7 @@ def ask(user: User, new: str, password: str) -> None:
     from tenants.tasks import send_email_change  # a door, which imports this module
 
     new = new.strip().lower()
-    counted = locking_out.account(user.email)
-    locking_out.begin_try(counted)
-    if not check_password(password, user.password):
-        raise InvalidInput.of("password", "is not your password")
-    locking_out.succeeded(counted)
+    refuse_wrong_password(user, password)
     try:
         validate_email(new)
     except ValidationError as error:

@@ -9,6 +9,9 @@ from django.db.models.functions import Lower
 from django_tenants.models import TenantMixin
 from django_tenants.postgresql_backend.base import _check_schema_name
 
+from tenants.accounts import Invitation as Invitation
+from tenants.accounts import RecoveryCode as RecoveryCode
+from tenants.accounts import SecondFactor as SecondFactor
 from tenants.ownership import Identified, SameTenantForeignKey, TenantOwned, jsonb_default
 from tenants.permissions import Role, may
 
@@ -184,46 +187,6 @@ class AuthSession(models.Model):
     class Meta:
         db_table = "auth_sessions"
         indexes = [models.Index(fields=["tenant", "user"], name="auth_sessions_by_tenant")]
-
-
-class Invitations(models.QuerySet["Invitation"]):
-    """What is asked of invitations."""
-
-    def open(self) -> "Invitations":
-        """Neither accepted nor cancelled; some of them may have expired."""
-        return self.filter(accepted_at=None, cancelled_at=None)
-
-
-class Invitation(TenantOwned):
-    """Somebody was asked to join the team (`tenants.inviting`). `issue` counts its letters: only the last one's link is
-    good."""
-
-    email = models.EmailField(max_length=254)
-    name = models.CharField(max_length=120, blank=True, default="", db_default="")
-    role = models.CharField(max_length=16, choices=Role, default=Role.MEMBER, db_default=Role.MEMBER)
-    invited_by = SameTenantForeignKey(User, database_action="SET NULL", null=True, related_name="+")
-    issue = models.PositiveIntegerField(default=1, db_default=1)
-    expires_at = models.DateTimeField()
-    accepted_at = models.DateTimeField(null=True)
-    cancelled_at = models.DateTimeField(null=True)
-
-    objects = Invitations.as_manager()
-
-    class Meta(TenantOwned.Meta):
-        db_table = "invitations"
-        ordering = ["-id"]
-        constraints = [
-            *TenantOwned.Meta.constraints,
-            models.UniqueConstraint(
-                fields=["tenant", "email"],
-                condition=models.Q(accepted_at=None, cancelled_at=None),
-                name="invitations_one_open",
-            ),
-            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="invitations_role_known"),
-        ]
-
-    def __str__(self) -> str:
-        return self.email
 
 
 class ApiKey(Identified):

@@ -16,6 +16,7 @@ from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.templatetags.static import static
 from django.urls import path, reverse
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from unfold.dataclasses import Favicon
 from unfold.sites import UnfoldAdminSite
 
@@ -23,11 +24,13 @@ from billing.costs.timezones import tenant_timezone
 from config.dashboard_costs import costs
 from config.home import home
 from tenants.admin.own import own_email, own_sessions
+from tenants.admin.second_step import SecondStepNeeded, code_page, own_second_factor
 from tenants.admin.sign_in import SignInForm
 from tenants.administration import person
 from tenants.context import current_tenant
 from tenants.ending_sessions import end_sessions
 from tenants.models import Tenant
+from tenants.second_factor import is_missing
 from tenants.sessions import TENANT_KEY
 from tenants.signing_in import note_sign_ins
 from widgets.admin.bench import search_bench
@@ -95,6 +98,7 @@ SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
 # What everybody finds under their name.
 OWN_PAGES: Final = (
     ("Your sessions", "admin:own_sessions"),
+    ("Second factor", "admin:own_second_factor"),
     ("Change email", "admin:own_email"),
     ("Change password", "admin:password_change"),
 )
@@ -129,12 +133,25 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
             asked = request.GET.copy()
             asked[REDIRECT_FIELD_NAME] = reverse("admin:index")
             request.GET = asked  # type: ignore[assignment]  # Django's own is of the unchangeable kind
-        response: HttpResponse = super().login(request, extra_context)
+        try:
+            response: HttpResponse = super().login(request, extra_context)
+        except SecondStepNeeded:
+            return HttpResponseRedirect(reverse("admin:second_step"))
         return response
+
+    def second_step(self, request: HttpRequest) -> HttpResponse:
+        """The code of whoever has just given their password."""
+        return code_page(request, self.each_context(request))
+
+    def own_second_factor(self, request: HttpRequest) -> HttpResponse:
+        """A second factor for one's own account."""
+        return own_second_factor(request, self.each_context(request))
 
     def get_urls(self) -> list[Any]:
         return [
             path("costs/", self.admin_view(self.costs), name="costs"),
+            path("login/code/", never_cache(self.second_step), name="second_step"),
+            path("your/second-factor/", self.admin_view(self.own_second_factor), name="own_second_factor"),
             path("your/email/", self.admin_view(self.own_email), name="own_email"),
             path("your/sessions/", self.admin_view(self.own_sessions), name="own_sessions"),
             path("search-bench/", self.admin_view(self.search_bench), name="search_bench"),
@@ -147,6 +164,8 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
 
         @wraps(view)
         def in_zone(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if self._must_set_up(request):
+                return HttpResponseRedirect(reverse("admin:own_second_factor"))
             with timezone.override(_account(request).zone):
                 response: HttpResponseBase = inner(request, *args, **kwargs)
                 if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
@@ -154,6 +173,11 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
                 return response
 
         return in_zone
+
+    def _must_set_up(self, request: HttpRequest) -> bool:
+        """Whether this person sees one page only, because their company asks for a second factor and they have none."""
+        allowed = (reverse("admin:own_second_factor"), reverse("admin:logout"))
+        return self.has_permission(request) and request.path not in allowed and is_missing(person(request))
 
     def costs(self, request: HttpRequest) -> HttpResponse:
         """What was spent on what."""

@@ -18,6 +18,7 @@ from tenants.administration import DeedForm, TenantAdmin, for_request, moment, p
 from tenants.ending_sessions import end_sessions_of, sessions_of
 from tenants.models import User
 from tenants.permissions import Role
+from tenants.second_factor import is_on, turn_off_for
 from tenants.team import add_person, change_person
 
 ROLES: Final = (
@@ -89,7 +90,12 @@ class TeamAdmin(TenantAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.sign_out)
-        return [path("<path:object_id>/sign-out/", view, name="tenants_user_sign_out"), *super().get_urls()]
+        turn_off = self.admin_site.admin_view(self.turn_off_second_factor)
+        return [
+            path("<path:object_id>/sign-out/", view, name="tenants_user_sign_out"),
+            path("<path:object_id>/second-factor-off/", turn_off, name="tenants_user_second_factor_off"),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -100,6 +106,7 @@ class TeamAdmin(TenantAdmin):
         extra = {
             "can_end_sessions": by.is_owner or not who.is_owner,
             "signed_in": len(sessions_of(who)),
+            "can_turn_off": by.is_owner and is_on(who),
         }
         response: HttpResponse = super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **extra}
@@ -113,6 +120,15 @@ class TeamAdmin(TenantAdmin):
             raise PermissionDenied
         who: User = self.the(request, object_id)
         safely(request, lambda: end_sessions_of(person(request), who.pk), f"{who} is signed out everywhere.")
+        return HttpResponseRedirect(self.address("change", who.pk))
+
+    @method_decorator(require_POST)
+    def turn_off_second_factor(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """For a colleague who lost their app and their recovery codes."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        who: User = self.the(request, object_id)
+        safely(request, lambda: turn_off_for(person(request), who), f"{who} signs in by password alone.")
         return HttpResponseRedirect(self.address("change", who.pk))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

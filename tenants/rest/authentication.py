@@ -12,6 +12,7 @@ from tenants.middleware import session_tenant
 from tenants.models import User
 from tenants.permissions import Role
 from tenants.rest.scopes import ROLE_SCOPES, Principal
+from tenants.second_factor import is_missing
 
 CHALLENGE = 'Bearer realm="frontdesk"'
 SCHEME = b"bearer"
@@ -47,8 +48,12 @@ class AdminSessionAuthentication(SessionAuthentication):
             return None
         with acting_as(tenant):
             user = get_user(request._request)
-        if not isinstance(user, User) or not user.is_active:
-            return None
+            if not isinstance(user, User) or not user.is_active:
+                return None
+            if is_missing(user):
+                raise AuthenticationFailed(
+                    "Set up a second factor in the admin first.", code="second_factor_needed"
+                )
         self.enforce_csrf(request)
         observing.note(user_id=user.pk)
         principal = Principal(tenant, ROLE_SCOPES[Role(user.role)], user.pk, user)

@@ -39,6 +39,8 @@ PARTICULAR: Final[dict[str, Any]] = {
     "knowledge_documents.deleted_at": None,
     "api_keys.revoked_at": None,
     "invitations.accepted_at": None,
+    # On, it would ask the twin for a code at the door.
+    "second_factors.confirmed_at": None,
     "invitations.cancelled_at": None,
     "api_keys.expires_at": None,
 }

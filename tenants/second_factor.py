@@ -1,0 +1,170 @@
+"""A second factor for signing in: codes of an app (TOTP, RFC 6238), and recovery codes for when it is lost.
+
+The app's secret is encrypted at rest. Recovery codes are 80 random bits each, so a plain SHA-256 guards them.
+"""
+
+import hashlib
+import secrets
+from typing import Final
+
+import pyotp
+from django.contrib.auth.hashers import check_password
+from django.utils import timezone
+
+from kernel.encryption import decrypt, encrypt
+from kernel.errors import Conflict, InvalidInput, NotAllowed
+from tenants import locking_out
+from tenants.context import current_tenant, require_tenant
+from tenants.models import RecoveryCode, SecondFactor, Tenant, User
+
+ISSUER: Final = "Frontdesk"
+RECOVERY_CODES: Final = 10
+STEP_S: Final = 30
+# A code of the step before or after is good too: clocks differ (RFC 6238, section 5.2).
+DRIFT: Final = (0, -1, 1)
+ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+SETTING: Final = "secondFactor"
+
+
+def is_on(user: User) -> bool:
+    """Whether `user` signs in with a code."""
+    return SecondFactor.objects.filter(user=user).exclude(confirmed_at=None).exists()
+
+
+def is_required() -> bool:
+    """Whether the acting tenant wants one of everybody."""
+    tenant = current_tenant()
+    if tenant is None:
+        return False
+    stored = Tenant.objects.values_list("settings", flat=True).get(pk=tenant.id)
+    return bool(stored.get(SETTING) == "required")
+
+
+def is_missing(user: User) -> bool:
+    """Whether `user` must set one up before anything else."""
+    return is_required() and not is_on(user)
+
+
+def require(by: User, required: bool) -> None:
+    """Whether everybody of the tenant needs one from now on. Raises NotAllowed where `by` is no owner."""
+    if not by.is_owner:
+        raise NotAllowed("Only an owner decides this.")
+    tenant = Tenant.objects.select_for_update().get(pk=require_tenant().id)
+    others = {key: value for key, value in tenant.settings.items() if key != SETTING}
+    tenant.settings = others | ({SETTING: "required"} if required else {})
+    tenant.save(update_fields=["settings", "updated_at"])
+
+
+def begin(user: User, password: str) -> None:
+    """Give `user` a new secret, which counts once `confirm` has seen a code of it. Raises InvalidInput for a wrong
+    password, LockedOut, Conflict where one is on."""
+    refuse_wrong_password(user, password)
+    if is_on(user):
+        raise Conflict("A second factor is on. Turn it off before you set up another.")
+    SecondFactor.objects.update_or_create(
+        user=user, defaults={"secret": encrypt(pyotp.random_base32()), "last_step": 0, "confirmed_at": None}
+    )
+
+
+def pending_address(user: User) -> str | None:
+    """What the app scans (an otpauth:// address) while a secret waits for its first code, else None."""
+    factor = SecondFactor.objects.filter(user=user, confirmed_at=None).first()
+    if factor is None:
+        return None
+    return pyotp.TOTP(decrypt(factor.secret)).provisioning_uri(name=user.email, issuer_name=ISSUER)
+
+
+def confirm(user: User, code: str) -> list[str]:
+    """Turn it on with a first code; the recovery codes, which are shown this once. Raises InvalidInput, LockedOut."""
+    counted = locking_out.second_step(user.pk)
+    locking_out.begin_try(counted)
+    factor = SecondFactor.objects.select_for_update().filter(user=user, confirmed_at=None).first()
+    if factor is None or not _is_new_code(factor, code):
+        raise InvalidInput.of("code", "is not what the app shows now; is your device's clock right?")
+    locking_out.succeeded(counted)
+    factor.confirmed_at = timezone.now()
+    factor.save(update_fields=["last_step", "confirmed_at", "updated_at"])
+    return renew_recovery_codes(user)
+
+
+def renew_recovery_codes(user: User) -> list[str]:
+    """Ten new ones in place of all that were, shown this once."""
+    codes = ["-".join(_random(4) for _ in range(4)) for _ in range(RECOVERY_CODES)]
+    RecoveryCode.objects.filter(user=user).delete()
+    RecoveryCode.objects.bulk_create(RecoveryCode(user=user, code_hash=_digest(code)) for code in codes)
+    return codes
+
+
+def recovery_codes_left(user: User) -> int:
+    """How many of them are unused."""
+    return RecoveryCode.objects.filter(user=user, used_at=None).count()
+
+
+def check(user: User, code: str) -> bool:
+    """Whether `code` opens the second step: one that the app shows, not used before, or an unused recovery code. Raises
+    LockedOut."""
+    counted = locking_out.second_step(user.pk)
+    locking_out.begin_try(counted)
+    # Locked, so that one code sent twice at once opens one session.
+    factor = SecondFactor.objects.select_for_update().filter(user=user).exclude(confirmed_at=None).first()
+    if factor is None:
+        return False
+    if _is_new_code(factor, code):
+        factor.save(update_fields=["last_step", "updated_at"])
+    elif not _use_recovery_code(user, code):
+        return False
+    locking_out.succeeded(counted)
+    return True
+
+
+def turn_off(user: User, password: str) -> None:
+    """Sign in by password alone again. Raises InvalidInput for a wrong password, LockedOut."""
+    refuse_wrong_password(user, password)
+    _forget(user)
+
+
+def turn_off_for(by: User, person: User) -> None:
+    """For a colleague who lost the app and the codes. Raises NotAllowed where `by` is no owner."""
+    if not by.is_owner:
+        raise NotAllowed("Only an owner can turn off somebody's second factor.")
+    _forget(person)
+
+
+def refuse_wrong_password(user: User, password: str) -> None:
+    """Raise InvalidInput, naming `password`, for one that is not `user`'s; LockedOut after too many."""
+    counted = locking_out.account(user.email)
+    locking_out.begin_try(counted)
+    if not check_password(password, user.password):
+        raise InvalidInput.of("password", "is not your password")
+    locking_out.succeeded(counted)
+
+
+def _forget(user: User) -> None:
+    RecoveryCode.objects.filter(user=user).delete()
+    SecondFactor.objects.filter(user=user).delete()
+
+
+def _is_new_code(factor: SecondFactor, code: str) -> bool:
+    """Whether it is a code of about now and of a later step than the last one used, which it then becomes."""
+    totp, given = pyotp.TOTP(decrypt(factor.secret)), code.replace(" ", "")
+    step = int(timezone.now().timestamp()) // STEP_S
+    if not (given.isascii() and given.isdigit()):
+        return False
+    for near in (step + drift for drift in DRIFT):
+        if near > factor.last_step and totp.verify(given, for_time=near * STEP_S):
+            factor.last_step = near
+            return True
+    return False
+
+
+def _use_recovery_code(user: User, code: str) -> bool:
+    unused = RecoveryCode.objects.filter(user=user, code_hash=_digest(code), used_at=None)
+    return unused.update(used_at=timezone.now()) == 1
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.strip().lower().replace(" ", "").encode(errors="replace")).hexdigest()
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
