@@ -35,7 +35,7 @@ def middleware(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:
     if iscoroutinefunction(get_response):
 
         async def handle_async(request: HttpRequest) -> HttpResponseBase:
-            return guarded(request.path, await get_response(request))  # type: ignore[misc]  # it is the async kind
+            return guarded(request.path, await get_response(request))
 
         return markcoroutinefunction(handle_async)
 
