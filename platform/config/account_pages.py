@@ -9,6 +9,7 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 
 from config.admin_site import site
+from config.browser_policy import ADMIN, HEADER
 from tenants.admin import by_link
 
 Page = Callable[[HttpRequest, dict[str, Any]], HttpResponse]
@@ -16,7 +17,10 @@ Page = Callable[[HttpRequest, dict[str, Any]], HttpResponse]
 
 def _page(page: Page) -> Callable[[HttpRequest], HttpResponse]:
     def show(request: HttpRequest) -> HttpResponse:
-        return page(request, site.each_context(request))
+        response = page(request, site.each_context(request))
+        # They are drawn with the admin's theme, so they need what it needs.
+        response[HEADER] = ADMIN.format(ancestors="'none'")
+        return response
 
     return never_cache(show)
 

@@ -118,3 +118,10 @@ def test_without_mail_the_page_says_so(acme, settings):
     settings.EMAIL_URL = ""
     assert "sends no mail" in Client().get("/account/forgotten/").content.decode()
     assert "/account/forgotten/" in Client().get("/admin/login/").content.decode()
+
+
+def test_the_page_may_do_what_its_theme_needs_and_is_in_no_frame(db):
+    page = Client().get("/account/forgotten/")
+    assert "frame-ancestors 'none'" in page["Content-Security-Policy"]
+    assert page["Content-Security-Policy"] == Client().get("/admin/login/")["Content-Security-Policy"]
+    assert "no-store" in page["Cache-Control"]
