@@ -25,6 +25,7 @@ from kernel import clock, measuring
 from kernel.errors import FrontdeskError
 from kernel.money import as_text
 from tenants.context import require_tenant
+from tenants.db.prepared import prepared_cursor
 
 # Longer than any answer may take. A hold older than this is of a process that died; it frees itself.
 HOLD_FOR: Final = timedelta(minutes=15)
@@ -97,7 +98,7 @@ def settle(purpose_id: uuid.UUID, spent: Decimal | None = None) -> None:
     """Give back what `reserve` held for `purpose_id`; idempotent. What was really spent is counted by `ledger.record`,
     in the same transaction and before this; `spent` is compared with the hold, so that too small estimates are noticed.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute("SELECT public.settle_budgets(%s)", [purpose_id])
         (held,) = cursor.fetchone()
     _compare(purpose_id, spent, held)
@@ -108,7 +109,7 @@ def spend(
 ) -> None:
     """Count new events of the acting tenant in its budgets and, in the same statement, settle the purpose they were
     for, as `settle` does. Only `ledger.write` calls this."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute("SELECT public.spend_budgets(%s, %s)", [list(event_ids), settling])
         (held,) = cursor.fetchone()
     if settling is not None:
@@ -169,7 +170,7 @@ def _lock() -> None:
 def _try(amount: Decimal | None, tokens: int, purpose_id: uuid.UUID) -> bool | None:
     """Whether it is held now; None where there is no budget with a hard cap."""
     values = [require_tenant().id, purpose_id, amount, tokens, clock.now() + HOLD_FOR]
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute("SELECT public.reserve_budgets(%s, %s, %s, %s, %s)", values)
         (is_held,) = cursor.fetchone()
     return None if is_held is None else bool(is_held)

@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import Final
 
 import orjson
-from django.db import connection
 
 from ai.chat import ChatModel, ChatRequest, estimate_usage, models_of, only
 from ai.usage import Usage
 from billing.costs import budgets, pricing
 from billing.costs.models import Degrade
 from kernel import clock
+from tenants.db.prepared import prepared_cursor
 
 # Tokens are estimated as a fourth of the bytes; code and rare words take more, and a hold must not be too small.
 INPUT_MARGIN: Final = 4 / 3
@@ -31,7 +31,7 @@ def afford(purpose_id: uuid.UUID, model: ChatModel, request: ChatRequest) -> Cha
     most = Usage(input_tokens=tokens, output_tokens=request.max_tokens)
     for choice, amount in _choices(model, most):
         asked = {"provider": choice.provider, "model": choice.model, "inputTokens": tokens}
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(NOTE_ASKED, [orjson.dumps(asked).decode(), purpose_id])
         try:
             budgets.reserve(

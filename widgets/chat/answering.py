@@ -24,7 +24,7 @@ from widgets.chat.streams import bus
 logger = logging.getLogger(__name__)
 
 COALESCED_S: Final = 0.05
-PICTURE_S: Final = 1 / 60
+PICTURE_S: Final = 1 / 30
 COMMIT_TRIES: Final = 4
 # What the visitor is told beside the message when an answer failed, by its metadata.event.
 REPORTED: Final[dict[str, ErrorCode]] = {
