@@ -19,7 +19,9 @@ from tests import servers
 from tests.knowledge import corpus
 
 MANY = 1_500
-SEEN_BY_ALL = "SELECT relallvisible >= relpages FROM pg_class WHERE oid = 'pool.chunk_embeddings_default'::regclass"
+SEEN_BY_ALL = (
+    "SELECT relallvisible >= relpages FROM pg_class WHERE oid = 'pool.chunk_embeddings_default'::regclass"
+)
 
 
 @pytest.fixture
