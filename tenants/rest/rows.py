@@ -16,6 +16,8 @@ from psycopg.abc import Buffer
 from psycopg.pq import Format
 from psycopg.types.json import JsonbBinaryLoader
 
+from tenants.rest.compiling import statement_of
+
 
 class QuickJsonb(JsonbBinaryLoader):
     """jsonb by orjson. After one byte of version comes the document as text."""
@@ -26,7 +28,7 @@ class QuickJsonb(JsonbBinaryLoader):
 
 def fetched(rows: QuerySet[Any, Any], columns: Sequence[str]) -> list[dict[str, Any]]:
     """`rows.values(*columns)`, in the acting tenant's transaction."""
-    statement, parameters = rows.values_list(*columns).query.sql_with_params()
+    statement, parameters = statement_of(rows, columns)
     with connection.cursor() as cursor:  # enters the tenant's context
         # Django's wrapper stays round the cursor: it translates errors and logs slow statements.
         cursor.cursor = Cursor(connection.connection)
