@@ -23,7 +23,9 @@ pytestmark = pytest.mark.live
 
 TABLES = (
     "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
-    "WHERE schemaname IN ('public', 'pool') AND tablename NOT IN ('due_work', 'canaries', 'auth_sessions')"
+    "WHERE schemaname IN ('public', 'pool') AND tablename NOT IN ('due_work', 'canaries', 'auth_sessions') "
+    # maintain may give Acme its partition between the two looks; the parent has the rows of all of them.
+    "AND tablename NOT LIKE 'chunk_embeddings\\_%'"
 )
 
 
