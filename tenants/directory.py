@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 
 from kernel.errors import Conflict
 from tenants.context import TenantRef, require_tenant
+from tenants.db.prepared import prepared_cursor
 from tenants.models import DirectoryKey, KeyKind
 
 PAGE: Final = 500
@@ -18,7 +19,7 @@ def resolve_tenant(kind: KeyKind, key: str) -> TenantRef | None:
 
     One indexed read through a SECURITY DEFINER function: it says whose key it is and nothing else.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute("SELECT tenant_id, schema_name FROM public.resolve_tenant(%s, %s)", [kind.value, key])
         row = cursor.fetchone()
     return TenantRef(*row) if row else None
