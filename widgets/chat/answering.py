@@ -13,9 +13,10 @@ from django.db import Error as DatabaseError
 
 from kernel import tracing
 from tenants.context import TenantRef, run_as
-from widgets.chat.asking import LEASE, Run, extend_lease
+from widgets.chat.asking import Run
 from widgets.chat.composing import Composition, broken_off, compose
 from widgets.chat.hub import Hub, LiveAnswer, as_event, hub
+from widgets.chat.leasing import leases
 from widgets.chat.protocol import ErrorCode, ServerDelta, error
 from widgets.chat.replying import Draft, Replied, reply
 from widgets.chat.reporting import report
@@ -55,16 +56,16 @@ async def _answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> R
     work = Composition.of(tenant, widget_id, run, speaker.say)
     rooms.tell(key, {"type": "start", "message_id": str(run.message_id)})
     live.work = asyncio.create_task(compose_safely(work))
-    keeper = asyncio.create_task(_keep_lease(tenant, run, live))
+    leases().hold(tenant, run, live)
     try:
         draft = await live.work
+        speaker.flush()
+        with tracing.span("commit answer") as span:
+            replied = await _commit(tenant, run, draft)
+            cost = draft.metadata.get("costUsd")
+            span.set(frontdesk__cost_usd=None if cost is None else float(cost))
     finally:
-        keeper.cancel()
-    speaker.flush()
-    with tracing.span("commit answer") as span:
-        replied = await _commit(tenant, run, draft)
-        cost = draft.metadata.get("costUsd")
-        span.set(frontdesk__cost_usd=None if cost is None else float(cost))
+        leases().let_go(tenant, run)
     rooms.finish(key)
     _tell(rooms, tenant, run, draft, replied)
     if replied.message is not None:
@@ -154,17 +155,6 @@ async def compose_safely(work: Composition) -> Draft:
     except Exception:
         logger.exception("answer %s failed", work.purpose_id)
         return broken_off(work, "model_unavailable")
-
-
-async def _keep_lease(tenant: TenantRef, run: Run, live: LiveAnswer) -> None:
-    while True:
-        await asyncio.sleep(LEASE.total_seconds() / 3)
-        try:
-            if not await run_as(tenant, extend_lease, run.id):
-                live.stop()
-                return
-        except DatabaseError:
-            logger.warning("answer %s: could not extend its lease", run.id)
 
 
 async def _commit(tenant: TenantRef, run: Run, draft: Draft) -> Replied:

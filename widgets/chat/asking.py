@@ -15,7 +15,6 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from kernel.ids import uuid7
-from tenants import due_work
 from tenants.context import require_tenant
 from tenants.db.prepared import prepared_cursor
 from tenants.models import User
@@ -33,6 +32,7 @@ from widgets.models import (
     Session,
     SessionStatus,
 )
+from widgets.statements import statement
 
 TURNS_REMEMBERED: Final = 8
 LEASE: Final = timedelta(seconds=10)
@@ -222,13 +222,17 @@ def running(session_id: uuid.UUID) -> AnswerRun | None:
     return AnswerRun.objects.filter(session_id=session_id, status=RunStatus.RUNNING).first()
 
 
-def extend_lease(run_id: uuid.UUID) -> bool:
-    """Hold on to a running answer for another lease. False: it is no longer ours to finish."""
-    lease_until = timezone.now() + LEASE
-    if not AnswerRun.objects.filter(pk=run_id, status=RunStatus.RUNNING).update(lease_until=lease_until):
-        return False
-    due_work.promise(ANSWER_DUE, run_id, lease_until)
-    return True
+def extend_leases(runs: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Hold on to running answers of the acting tenant for another lease; those that are still ours to finish."""
+    values: dict[str, Any] = {
+        "runs": list(runs),
+        "until": timezone.now() + LEASE,
+        "kind": ANSWER_DUE,
+        "tenant": require_tenant().id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement("extend_leases"), values)
+        return {identifier for (identifier,) in cursor.fetchall()}
 
 
 def end_session(session: Session, reason: str, *, by: User | None = None) -> MessageObject:

@@ -1,5 +1,6 @@
 """What a question and its answer commit: once, in order, and nothing of another tenant's."""
 
+import asyncio
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -16,8 +17,9 @@ from kernel.ids import uuid7
 from tenants.context import acting_as
 from tenants.models import DueWork
 from tests import conversations
-from widgets.chat import asking, composing, replying
-from widgets.chat.asking import Turn
+from widgets.chat import asking, composing, leasing, replying
+from widgets.chat.asking import Run, Turn
+from widgets.chat.hub import LiveAnswer
 from widgets.chat.replying import Draft
 from widgets.chat.visiting import Guest
 from widgets.models import (
@@ -173,6 +175,44 @@ class TestReplying:
         with acting_as(guest.tenant):
             assert AnswerRun.objects.get().status == RunStatus.RUNNING
         assert len(said(guest)) == 1
+
+
+class TestLeases:
+    def test_only_what_still_runs_here_is_held_on_to(self, guest, bolt):
+        done = ask(guest)
+        reply(guest, done.run, go_on=False)
+        running = ask(guest, "And now?")
+        with acting_as(guest.tenant):
+            AnswerRun.objects.update(lease_until=timezone.now())
+            before = timezone.now()
+            assert asking.extend_leases([done.run.id, running.run.id, uuid7()]) == {running.run.id}
+            assert AnswerRun.objects.get(pk=running.run.id).lease_until > before + asking.LEASE / 2
+            assert AnswerRun.objects.get(pk=done.run.id).lease_until < before
+            assert DueWork.objects.get().due_at > before + asking.LEASE / 2
+        with acting_as(bolt):
+            assert asking.extend_leases([running.run.id]) == set()
+
+    @pytest.mark.django_db(transaction=True)
+    async def test_one_task_holds_on_to_all_and_stops_what_is_lost(self, guest, monkeypatch):
+        monkeypatch.setattr(leasing, "EXTENDED_EVERY_S", 0.02)
+        asked_of = []
+
+        async def extended(tenant, function, runs):
+            asked_of.append(set(runs))
+            return {run for run in runs if run != lost.id}
+
+        monkeypatch.setattr(leasing, "run_as", extended)
+        kept, lost = (Run(uuid7(), uuid7(), uuid7(), 1, "?", None) for _ in range(2))
+        lives = {run.id: LiveAnswer(run.message_id) for run in (kept, lost)}
+        leases = leasing.Leases()
+        for run in (kept, lost):
+            leases.hold(guest.tenant, run, lives[run.id])
+        await asyncio.sleep(0.05)
+        assert asked_of[0] == {kept.id, lost.id}
+        assert (lives[kept.id].stopped, lives[lost.id].stopped) == (False, True)
+        for run in (kept, lost):
+            leases.let_go(guest.tenant, run)
+        assert leases._keeper is None
 
 
 class TestSpeaking:
