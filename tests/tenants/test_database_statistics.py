@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 
 import pytest
 from django.core.management import call_command
@@ -65,7 +66,10 @@ class TestStatistics:
             assert f"\n{title}\n" in text
         assert "As role frontdesk_app" in text
         assert "pg_stat_statements is not installed here" in text
-        assert "pool.messages" in text
+        # Which tables are among the largest depends on what ran before; the first shown is the largest.
+        largest = statistics.tables().rows[0][0]
+        assert re.fullmatch(r"\w+\.\w+", largest)
+        assert largest in text
 
     def test_and_to_a_program(self, acme):
         printed = io.StringIO()
