@@ -5,6 +5,7 @@ Models of the app tenants like those in models.py, which offers them too; each b
 
 from django.db import models
 
+from tenants.encrypted import EncryptedField
 from tenants.ownership import SameTenantForeignKey, TenantOwned
 from tenants.permissions import Role
 
@@ -54,7 +55,7 @@ class SecondFactor(TenantOwned):
     last code used, so that none is used twice."""
 
     user = SameTenantForeignKey("tenants.User", related_name="+")
-    secret = models.BinaryField(editable=False)
+    secret = EncryptedField()
     last_step = models.BigIntegerField(default=0, db_default=0)
     confirmed_at = models.DateTimeField(null=True)
 

@@ -18,6 +18,7 @@ from tenants.rls import LOOKUP_ROLE
 LOOKUPS: Final = {
     "resolve_tenant(text, text)": "a name that is unique over all tenants, to its tenant",
     "tenant_ids(uuid, integer)": "which tenants exist, in pages, for work that visits each",
+    "every_tenant_id(uuid, integer)": "which tenants have rows, closed ones too, to re-encrypt their secrets",
     "due_work_before(text, timestamptz, integer)": "which tenants have work of a kind overdue",
 }
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from tenants.encrypted import EncryptedField
 from tenants.ownership import Now, SameTenantForeignKey, TenantOwned, jsonb_default
 
 
@@ -80,7 +81,7 @@ class Widget(TenantOwned):
         Personality, database_action="SET NULL", null=True, blank=True, related_name="widgets"
     )
     collections = ArrayField(models.CharField(max_length=120), default=list, blank=True, db_default=[])
-    identity_secret = models.BinaryField(null=True, editable=False)
+    identity_secret = EncryptedField(null=True)
     require_identity = models.BooleanField(default=False, db_default=False)
     is_active = models.BooleanField(default=True, db_default=True)
 

@@ -188,6 +188,17 @@ def secret_key() -> str:
     return given or _kept_secret("secret_key")
 
 
+def secret_key_fallbacks() -> tuple[str, ...]:
+    """SECRET_KEY_FALLBACKS by commas: former keys whose signatures (visitors' tokens, links in letters, sign-ins) stay
+    good until they are taken off the list."""
+    former = tuple(key.strip() for key in secret("SECRET_KEY_FALLBACKS").split(",") if key.strip())
+    if any(len(key) < 32 for key in former):
+        raise ConfigurationError(
+            "SECRET_KEY_FALLBACKS has a key that is too short: each must have at least 32 characters."
+        )
+    return former
+
+
 def encryption_keys() -> tuple[str, ...]:
     """Keys that encrypt stored secrets: ENCRYPTION_KEYS by commas, newest first, older ones decrypt.
 

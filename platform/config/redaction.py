@@ -94,7 +94,7 @@ def _is_secret_name(name: str) -> bool:
 
 def known_secrets(settings: Any) -> set[str]:
     """The secrets that Django's settings hold, and the passwords in their URLs."""
-    found = {settings.SECRET_KEY, *settings.ENCRYPTION_KEYS}
+    found = {settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS, *settings.ENCRYPTION_KEYS}
     for name in dir(settings):
         value = getattr(settings, name, None)
         if isinstance(value, str) and re.search(

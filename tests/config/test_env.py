@@ -16,6 +16,7 @@ LOCATIONS = (
     "DATABASE_OWNER_URL",
     "REDIS_URL",
     "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
     "ENCRYPTION_KEYS",
     "DB_POOL_MAX",
 )
@@ -154,6 +155,12 @@ def test_given_keys_are_used_and_short_ones_refused(monkeypatch):
     with pytest.raises(ConfigurationError, match="ENCRYPTION_KEYS") as caught:
         env.encryption_keys()
     assert "short," not in str(caught.value)
+    monkeypatch.setenv("SECRET_KEY_FALLBACKS", f"{'o' * 32}, {'p' * 32}")
+    assert env.secret_key_fallbacks() == ("o" * 32, "p" * 32)
+    monkeypatch.setenv("SECRET_KEY_FALLBACKS", "short")
+    with pytest.raises(ConfigurationError, match="SECRET_KEY_FALLBACKS") as caught:
+        env.secret_key_fallbacks()
+    assert "short" not in str(caught.value).replace("too short", "")
     monkeypatch.setenv("SECRET_KEY", "short")
     with pytest.raises(ConfigurationError, match="SECRET_KEY is too short"):
         env.secret_key()

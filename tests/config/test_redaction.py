@@ -100,12 +100,14 @@ def test_the_secrets_of_the_settings_are_known(settings, monkeypatch):
     settings.OPENAI_API_KEY = "key-of-another-shape"
     settings.REDIS_URL = "redis://:p%40ssword-9@cache/0"
     monkeypatch.setitem(settings.DATABASES["default"], "PASSWORD", "hunter2hunter2")
+    settings.SECRET_KEY_FALLBACKS = ["a-former-secret-key"]
     found = known_secrets(django_settings)
     assert {
         "key-of-another-shape",
         "p%40ssword-9",
         "p@ssword-9",
         "hunter2hunter2",
+        "a-former-secret-key",
         settings.SECRET_KEY,
     } <= found
     assert set(settings.ENCRYPTION_KEYS) <= found

@@ -203,6 +203,10 @@ class Prober:
             "tenant_ids": lambda cursor: (
                 (mine.id,) in cursor.execute("SELECT tenant_id FROM public.tenant_ids(NULL, 1000)").fetchall()
             ),
+            "every_tenant_id": lambda cursor: (
+                (mine.id,)
+                in cursor.execute("SELECT tenant_id FROM public.every_tenant_id(NULL, 1000)").fetchall()
+            ),
             "due_work_before": lambda cursor: (
                 (mine.id,)
                 in cursor.execute(

@@ -48,6 +48,16 @@ def test_a_changed_report_is_not_genuine(redis):
     assert not report.is_genuine({"signature": None, "statement": None})
 
 
+def test_a_report_of_before_the_key_was_rotated_is_genuine_while_the_old_key_is_known(redis, settings):
+    made = report.make()
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another-key-" * 4
+    assert report.is_genuine(made)
+    assert report.is_genuine(report.make())
+    settings.SECRET_KEY_FALLBACKS = []
+    assert not report.is_genuine(made)
+
+
 def test_the_command_writes_both_forms_and_verifies_them(redis, tmp_path):
     mutants = tmp_path / "mutants.json"
     mutants.write_text(

@@ -5,7 +5,7 @@ could leak.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -14,7 +14,9 @@ from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 
+from kernel.encryption import encrypt
 from tenants.context import TenantRef, acting_as
+from tenants.encrypted import EncryptedField
 from tenants.models import Tenant
 from tenants.ownership import SameTenantForeignKey
 from tenants.placement import is_directory
@@ -59,10 +61,11 @@ def same_tenant_keys(model: type[models.Model]) -> list[SameTenantForeignKey]:
     return [field for field in model._meta.fields if isinstance(field, SameTenantForeignKey)]
 
 
-def make_rows(tenant: TenantRef, slug: str) -> None:
-    """A row of `tenant` in every table, each pointing at the tenant's own others. Directory tables too."""
+def make_rows(tenant: TenantRef, slug: str, only: Iterable[type[models.Model]] | None = None) -> None:
+    """A row of `tenant` in every table (in those of `only`, and what they point at), each pointing at the tenant's own
+    others. Directory tables too."""
     made: dict[type[models.Model], models.Model] = {}
-    for model in owned_models():
+    for model in owned_models() if only is None else only:
         with acting_as(tenant):
             _row(model, tenant, slug, made)
 
@@ -108,6 +111,8 @@ def _value(field: "models.Field[Any, Any]", slug: str) -> Any:
     if name in GLOBAL:
         text = GLOBAL[name].format(slug=slug)
         return uuid.uuid5(SAME_ID, text) if isinstance(field, models.UUIDField) else text
+    if isinstance(field, EncryptedField):
+        return encrypt(SAME)
     if field.choices:
         return next(iter(field.choices))[0]
     if field.unique and isinstance(field, models.CharField | models.TextField):

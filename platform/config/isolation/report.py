@@ -50,7 +50,7 @@ def make(mutants: Path | None = None) -> dict[str, Any]:
     `mutants` is the file that `make isolation-mutants` wrote; without one the report says that none was given.
     """
     statement = _statement(mutants)
-    key = _signing_key()
+    key = _signing_key(settings.SECRET_KEY)
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return {
         "statement": statement,
@@ -63,10 +63,15 @@ def make(mutants: Path | None = None) -> dict[str, Any]:
 
 
 def is_genuine(report: dict[str, Any]) -> bool:
-    """Whether this installation signed exactly this report."""
+    """Whether this installation signed exactly this report, under its SECRET_KEY or one of SECRET_KEY_FALLBACKS."""
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return any(_is_signed_under(key, report) for key in keys)
+
+
+def _is_signed_under(secret_key: str, report: dict[str, Any]) -> bool:
     try:
         signature = report["signature"]
-        own = _signing_key().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        own = _signing_key(secret_key).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         if signature["algorithm"] != ALGORITHM or signature["public_key"] != _text(own):
             return False
         key = Ed25519PublicKey.from_public_bytes(own)
@@ -137,8 +142,8 @@ def _mutants(path: Path | None) -> dict[str, Any] | None:
     return run | {"same_guards_as_here": run["guards_digest"] == digest(facts("pool"))}
 
 
-def _signing_key() -> Ed25519PrivateKey:
-    seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(settings.SECRET_KEY.encode())
+def _signing_key(secret_key: str) -> Ed25519PrivateKey:
+    seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret_key.encode())
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 

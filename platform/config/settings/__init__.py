@@ -33,6 +33,7 @@ if MAIL_SERVER:
 EMAIL_TIMEOUT = 10
 
 SECRET_KEY = env.secret_key()
+SECRET_KEY_FALLBACKS = list(env.secret_key_fallbacks())
 ENCRYPTION_KEYS = env.encryption_keys()
 DEBUG = False
 
