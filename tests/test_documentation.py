@@ -48,6 +48,15 @@ def test_relative_links_and_named_files_exist(document):
     assert missing == []
 
 
+def test_every_decision_stands_in_their_list_once():
+    folder = ROOT / "docs/decisions"
+    records = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    listed = LINK.findall((folder / "README.md").read_text())
+    assert listed == records
+    numbers = [name[:4] for name in records]
+    assert numbers == sorted(set(numbers))
+
+
 def test_the_readme_names_the_two_commands():
     code = " ".join(code_of(ROOT / "README.md"))
     assert {"up", "test"} <= set(TARGET.findall(code))
