@@ -9,7 +9,9 @@ class BillingConfig(AppConfig):
         # Models can only be imported once every app is loaded.
         from django.db.models.signals import post_save
 
-        from billing.costs import debounce
+        from billing.costs import debounce, starting
+        from tenants import provisioning
         from tenants.models import Tenant
 
         post_save.connect(debounce.fold_once_saved, sender=Tenant, dispatch_uid="billing.fold_once_saved")
+        provisioning.on_new_tenant(starting.first_budget)

@@ -40,11 +40,17 @@ def issue(purpose: str, tenant: TenantRef, **values: Any) -> str:
 
 def read(purpose: str, token: str, lifetime: timedelta) -> tuple[TenantRef, dict[str, Any]]:
     """Whose token this is and what it says. Raises LinkInvalid."""
+    identifier, values = said(purpose, token, lifetime)
+    tenant = resolve_tenant(KeyKind.TENANT, str(identifier))
+    if tenant is None:
+        raise LinkInvalid
+    return tenant, values
+
+
+def said(purpose: str, token: str, lifetime: timedelta) -> tuple[uuid.UUID, dict[str, Any]]:
+    """The id of the token's tenant, which need not exist (yet), and what it says. Raises LinkInvalid."""
     try:
         values: dict[str, Any] = signing.loads(token, salt=f"frontdesk.{purpose}", max_age=lifetime)
     except signing.BadSignature as error:
         raise LinkInvalid from error
-    tenant = resolve_tenant(KeyKind.TENANT, str(uuid.UUID(hex=values.pop("tenant"))))
-    if tenant is None:
-        raise LinkInvalid
-    return tenant, values
+    return uuid.UUID(hex=values.pop("tenant")), values

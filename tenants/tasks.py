@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from celery import shared_task
 
-from tenants import canaries, changing_email, inviting, resetting_password
+from tenants import canaries, changing_email, inviting, resetting_password, signing_up
 from tenants.context import acting_as
 from tenants.directory import all_tenants
 from tenants.rest import idempotency
@@ -37,6 +37,12 @@ def send_invitation(self: TenantTask, invitation_id: str) -> bool:
 def send_password_reset(email: str) -> bool:
     """Write to somebody who forgot their password, if there is such a person; whether a letter went."""
     return resetting_password.write(email)
+
+
+@shared_task(name="tenants.send_sign_up", tenant_mode=None, **_PATIENT)
+def send_sign_up(company: str, email: str) -> bool:
+    """Write to somebody who wants an account for a company; whether a letter went."""
+    return signing_up.write(company, email)
 
 
 @shared_task(name="tenants.send_email_change", bind=True, tenant_mode="manual", **_PATIENT)

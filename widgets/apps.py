@@ -9,11 +9,12 @@ class WidgetsConfig(AppConfig):
         # Models can only be imported once every app is loaded.
         from billing import usage
         from billing.costs import ledger
-        from tenants import configuring
-        from widgets import counting, editing
+        from tenants import configuring, provisioning
+        from widgets import counting, editing, starting
         from widgets.chat.spending import add_to_sessions
 
         ledger.on_recorded(add_to_sessions)
         configuring.checks_domains(editing.refuse_outside)
+        provisioning.on_new_tenant(starting.first_widget)
         usage.counts("widgets", counting.active_widgets)
         usage.counts("conversations", counting.conversations)

@@ -1,5 +1,5 @@
-"""The doors of people who are not signed in: an invitation, a forgotten password, a new email. Each but one is opened
-by the link of a letter."""
+"""The doors of people who are not signed in: an invitation, a forgotten password, a new email, signing up. Each is
+opened by the link of a letter, but those two where a letter is asked for."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 
 from config.admin_site import site
 from config.browser_policy import ADMIN, HEADER
-from tenants.admin import by_link
+from tenants.admin import by_link, sign_up
 
 Page = Callable[[HttpRequest, dict[str, Any]], HttpResponse]
 
@@ -25,10 +25,13 @@ def _page(page: Page) -> Callable[[HttpRequest], HttpResponse]:
     return never_cache(show)
 
 
+ask_to_sign_up = _page(sign_up.sign_up)
+
 urlpatterns = [
     path("join/", _page(by_link.join), name="account_join"),
     # unfold's login page links to this name where it exists.
     path("forgotten/", _page(by_link.forgotten), name="admin_password_reset"),
     path("password/", _page(by_link.password), name="account_password"),
+    path("signup/", _page(sign_up.finish), name="account_signup"),
     path("email/", _page(by_link.email), name="account_email"),
 ]

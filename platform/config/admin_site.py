@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME, SESSION_KEY
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -119,6 +120,7 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
     site_title = "Frontdesk"
     index_title = "Home"
     index_template = "admin/home.html"
+    login_template = "admin/own/login.html"
     login_form = SignInForm
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -212,6 +214,7 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
             "site_subheader": _account(request).name,
             "site_symbol": "support_agent",
             "site_url": None,
+            "sign_up": reverse("signup") if settings.SIGNUP else "",
             "account_links": [{"title": title, "link": reverse(page)} for title, page in OWN_PAGES],
             "show_history": False,
             "show_back_button": True,

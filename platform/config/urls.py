@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from config import demo_page
+from config.account_pages import ask_to_sign_up
 from config.admin_site import site
 from config.health import healthz, readyz
 from config.metrics import metrics
@@ -13,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", metrics),
     path("admin/", site.urls),
     path("account/", include("config.account_pages")),
+    path("signup/", ask_to_sign_up, name="signup"),
     path("api/", include("config.api")),
     path("widget/", include("widgets.chat.api")),
     path("demo/", demo_page.show),

@@ -63,19 +63,19 @@ def join(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     try:
         _, invitation, company = inviting.opened(token)
     except FrontdeskError as error:
-        return _over(request, context, "Invitation", error.detail)
+        return over(request, context, "Invitation", error.detail)
     form = JoinForm(request.POST or None, initial={"name": invitation.name})
     if request.method == "POST" and form.is_valid():
         name, chosen = form.cleaned_data["name"], form.cleaned_data["password"]
         if tried(form, lambda: inviting.accept(token, name=name, password=chosen)):
             logout(request)
-            return _over(
+            return over(
                 request,
                 context,
                 "Welcome",
                 f"You are on the team of {company}. Sign in as {invitation.email}.",
             )
-    return _ask(request, context, f"Join {company}", form, f"You sign in as {invitation.email}.", "Join")
+    return ask(request, context, f"Join {company}", form, f"You sign in as {invitation.email}.", "Join")
 
 
 @require_http_methods(["GET", "POST"])
@@ -85,13 +85,13 @@ def forgotten(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     words = "We send a link to your email. It is good for an hour."
     if not mailing.sends_mail():
         words = "This installation sends no mail. Ask an owner of your company to remove you and invite you again."
-        return _over(request, context, "Forgotten password", words)
+        return over(request, context, "Forgotten password", words)
     if request.method == "POST" and form.is_valid():
         resetting_password.ask(form.cleaned_data["email"], request.META.get("REMOTE_ADDR", ""))
-        return _over(
+        return over(
             request, context, "Look into your mail", "If this email has an account, a link is on its way."
         )
-    return _ask(request, context, "Forgotten password", form, words, "Send the link")
+    return ask(request, context, "Forgotten password", form, words, "Send the link")
 
 
 @require_http_methods(["GET", "POST"])
@@ -101,13 +101,13 @@ def password(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     try:
         resetting_password.refuse_dead_link(token)
     except FrontdeskError as error:
-        return _over(request, context, "New password", error.detail)
+        return over(request, context, "New password", error.detail)
     form = PasswordForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         chosen = form.cleaned_data["password"]
         if tried(form, lambda: resetting_password.set_password(token, chosen)):
-            return _over(request, context, "New password", "It is set. You are signed out everywhere.")
-    return _ask(
+            return over(request, context, "New password", "It is set. You are signed out everywhere.")
+    return ask(
         request, context, "New password", form, "You will be signed out everywhere.", "Set the password"
     )
 
@@ -120,22 +120,23 @@ def email(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         new = changing_email.opened(token)
         if request.method == "POST":
             changing_email.confirm(token)
-            return _over(request, context, "New email", f"Sign in as {new} from now on.")
+            return over(request, context, "New email", f"Sign in as {new} from now on.")
     except FrontdeskError as error:
-        return _over(request, context, "New email", error.detail)
-    return _ask(
+        return over(request, context, "New email", error.detail)
+    return ask(
         request, context, "New email", forms.Form(), f"Sign in as {new} from now on?", "Confirm this email"
     )
 
 
-def _ask(
+def ask(
     request: HttpRequest, context: dict[str, Any], title: str, form: forms.Form, words: str, button: str
 ) -> HttpResponse:
+    """A page with one form."""
     told = {"title": title, "form": form, "words": words, "button": button}
     return TemplateResponse(request, PAGE, {**context, **told})
 
 
-def _over(request: HttpRequest, context: dict[str, Any], title: str, words: str) -> HttpResponse:
+def over(request: HttpRequest, context: dict[str, Any], title: str, words: str) -> HttpResponse:
     """A page that asks nothing more."""
     told = {"title": title, "words": words, "sign_in": reverse("admin:login")}
     return TemplateResponse(request, PAGE, {**context, **told})

@@ -45,6 +45,8 @@ OPEN = {
     "account/forgotten/": "answers alike to every email (tests/tenants/test_resetting_password.py)",
     "account/password/": "a signed link names its tenant and person (tests/tenants/test_resetting_password.py)",
     "account/email/": "a signed link names its tenant and person (tests/tenants/test_changing_email.py)",
+    "account/signup/": "a signed link names a tenant that is not there yet (tests/tenants/test_signing_up.py)",
+    "signup/": "answers alike to every email (tests/tenants/test_signing_up.py)",
     "demo/": "one demo company's own published pages",
     "demo/<slug:slug>/": "one demo company's own published pages",
 }
@@ -60,6 +62,7 @@ TASKS_OF_THE_PLATFORM = {
     "tenants.forget_idempotency_keys",
     "tenants.send_email_changed",  # two addresses, no rows
     "tenants.send_password_reset",  # finds the tenant by the email, as signing in does
+    "tenants.send_sign_up",  # to somebody who has no tenant yet
     "tenants.sound_off",
     "widgets.end_idle_sessions",
     "widgets.recover_answers",

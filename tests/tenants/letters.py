@@ -9,7 +9,13 @@ from django.test import TestCase
 
 from tenants import tasks
 
-LETTERS = ("send_invitation", "send_password_reset", "send_email_change", "send_email_changed")
+LETTERS = (
+    "send_invitation",
+    "send_password_reset",
+    "send_sign_up",
+    "send_email_change",
+    "send_email_changed",
+)
 
 
 @contextmanager

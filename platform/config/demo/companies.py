@@ -27,8 +27,6 @@ class Company:
     questions: tuple[str, ...]
     widget_settings: dict[str, Any] = field(default_factory=dict)
     features: dict[str, Any] = field(default_factory=dict)
-    personality: str = "Helpful and brief"
-    instructions: str = "You are the friendly assistant on the company's help pages. Be brief and concrete."
 
     @property
     def corpus(self) -> Path:

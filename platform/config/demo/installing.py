@@ -6,19 +6,19 @@ from typing import Final
 
 from django.conf import settings
 
-from billing.costs.models import Budget, BudgetPeriod
 from config.demo import corpus, credentials, past
 from config.demo.companies import COMPANIES, Company
 from config.demo.credentials import Login
 from knowledge.documents import save_document
 from tenants.authentication import SCOPES, issue_api_key
 from tenants.context import acting_as
-from tenants.creating import create_tenant, create_user
+from tenants.creating import create_user
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind, Tenant
 from tenants.permissions import Role
-from widgets.editing import create_widget
-from widgets.personalities import create_personality
+from tenants.provisioning import provision
+from widgets.editing import update_widget
+from widgets.models import Widget
 
 PASSWORD_BYTES: Final = 12
 
@@ -37,10 +37,11 @@ def install(report: Callable[[str], None]) -> list[Login]:
 
 def _install(company: Company) -> Login:
     password = secrets.token_urlsafe(PASSWORD_BYTES)
-    tenant = create_tenant(
+    tenant = provision(
         company.name,
         company.slug,
         plan=company.plan,
+        websites=company.origins,
         settings={
             "maxMonthlySpend": company.monthly_budget,
             "timezone": "UTC",
@@ -50,17 +51,9 @@ def _install(company: Company) -> Login:
     )
     with acting_as(tenant):
         owner = create_user(company.owner_email, password, name=company.owner_name, role=Role.OWNER)
-        personality = create_personality(
-            company.personality, system_prompt=company.instructions, is_default=True
-        )
-        widget = create_widget(
-            company.widget_name,
-            domain_whitelist=company.origins,
-            settings=company.widget_settings,
-            personality_id=personality.pk,
-        )
+        first = Widget.objects.get()
+        widget = update_widget(first.pk, name=company.widget_name, settings=company.widget_settings)
         _, api_key = issue_api_key("Demo", SCOPES, created_by=owner)
-        Budget.objects.create(period=BudgetPeriod.MONTHLY, limit_usd=company.monthly_budget, hard_cap=False)
         _save_documents(company)
         past.invent(company.slug, widget, company.questions)
     return {

@@ -31,6 +31,10 @@ if MAIL_SERVER:
     EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL_SERVER.starttls, MAIL_SERVER.tls
     DEFAULT_FROM_EMAIL = MAIL_SERVER.sender
 EMAIL_TIMEOUT = 10
+# Whether companies may open accounts by themselves (tenants.signing_up).
+SIGNUP = env.choice("SIGNUP", ("on", "off"), "off") == "on"
+if SIGNUP and not EMAIL_URL:
+    raise env.ConfigurationError("SIGNUP is on: it needs EMAIL_URL, because a letter proves each email.")
 
 SECRET_KEY = env.secret_key()
 SECRET_KEY_FALLBACKS = list(env.secret_key_fallbacks())
