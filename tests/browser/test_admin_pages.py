@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.installation import ROOT, installed
+from tests.browser.widget_page import AXE
 
 pytestmark = pytest.mark.browser
 
@@ -27,6 +28,7 @@ OWN = ("", "?days=7", "costs/", "costs/?by=model&days=90", "search-bench/", "kno
     "tenants/tenant/",
        "knowledge/document/?deleted=yes", "password_change/")  # fmt: skip
 EMPTY_IN_THE_DEMO = {"meetings/meeting", "billing/modelprice"}
+AUDITED = {("wide", "light"), ("phone", "dark")}
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 
 
@@ -98,6 +100,14 @@ def details(page):
             yield link.get_attribute("href")
 
 
+def rules_broken(page):
+    """Rules of WCAG 2.2 AA that the page breaks by axe-core, with where."""
+    page.evaluate(AXE.read_text() + "; 0")
+    levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    found = page.evaluate("levels => axe.run({runOnly: levels})", levels)
+    return [f"{v['id']}: {[n['target'] for n in v['nodes']]}" for v in found["violations"]]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_every_page_fits_and_says_no_error(visit, copy, size, theme):
@@ -113,6 +123,9 @@ def test_every_page_fits_and_says_no_error(visit, copy, size, theme):
         )
         assert too_wide <= 0, f"{path} is {too_wide} px too wide"
         assert page.evaluate("document.documentElement.classList.contains('dark')") is (theme == "dark"), path
+        # Two of the four show every rule that depends on size or colours, in half the time.
+        if (size, theme) in AUDITED:
+            assert rules_broken(page) == [], path
 
 
 def test_the_preview_follows_the_form_before_it_is_saved(visit):

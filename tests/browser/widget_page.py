@@ -67,9 +67,12 @@ def shot(page: Page, name: str) -> None:
         page.screenshot(path=f"{SHOTS}/{name}.png")
 
 
+AXE = EMBED / "node_modules" / "axe-core" / "axe.min.js"
+
+
 def violations(page: Page) -> list[str]:
     """Rules of axe-core that the page breaks, with where. The page's own policy forbids adding a script."""
-    page.evaluate((EMBED / "node_modules" / "axe-core" / "axe.min.js").read_text() + "; 0")
+    page.evaluate(AXE.read_text() + "; 0")
     # What is still fading in has less contrast than it will have: judged is what a reader is left with.
     page.evaluate(
         """() => {

@@ -76,7 +76,7 @@ class PersonalityForm(DeedForm):
 class PersonalityAdmin(TenantAdmin):
     """Personalities and their versions."""
 
-    list_display = ("name", "use", "is_on", "saved_as", "model", "changed")
+    list_display = ("name", "use", "is_on", "saved_as", "answers_with", "changed")
     list_filter = ("is_active",)
     search_fields = ("name", "description")
     search_help_text = "Name or description"
@@ -128,7 +128,7 @@ class PersonalityAdmin(TenantAdmin):
         return personality.version
 
     @display(description="model", ordering="preferred_model")
-    def model(self, personality: Personality) -> str:
+    def answers_with(self, personality: Personality) -> str:
         return personality.preferred_model or "the installation's"
 
     @display(description="changed", ordering="updated_at")
