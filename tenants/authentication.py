@@ -13,11 +13,13 @@ from django.utils import timezone
 
 from kernel.errors import InvalidInput
 from tenants import locking_out
+from tenants.auditing.actors import address_of
 from tenants.context import TenantRef, acting_as, current_tenant
 from tenants.db.prepared import prepared_cursor
 from tenants.directory import claim, resolve_tenant
 from tenants.models import ApiKey, KeyKind, User
 from tenants.sessions import TENANT_KEY
+from tenants.signing_in import report_failure
 
 KEY_PREFIX: Final = "fd_sk_"
 SHOWN_CHARACTERS: Final = len(KEY_PREFIX) + 6
@@ -51,9 +53,15 @@ class EmailBackend:
         if user is None or not user.is_active:
             # As slow as a real check, so that the answer's time does not tell which emails exist.
             make_password(password)
-            return None
-        if not check_password(password or "", user.password):
-            return None
+        elif check_password(password or "", user.password):
+            return self._let_in(request, user, tenant, counted)
+        report_failure(email, address_of(request) if request is not None else None)
+        return None
+
+    @staticmethod
+    def _let_in(
+        request: HttpRequest | None, user: User, tenant: TenantRef | None, counted: list[locking_out.Subject]
+    ) -> User:
         locking_out.succeeded(*counted)
         if request is not None and tenant is not None:
             request.session[TENANT_KEY] = str(tenant.id)

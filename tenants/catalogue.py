@@ -35,6 +35,10 @@ SELECT 'function', p.proname, pg_get_function_identity_arguments(p.oid),
 FROM pg_proc p WHERE p.pronamespace = %(schema)s::regnamespace
   AND NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.objid = p.oid AND x.deptype = 'e')
 UNION ALL
+SELECT 'trigger', c.relname, t.tgname, replace(pg_get_triggerdef(t.oid), %(schema)s || '.', '')
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = %(schema)s::regnamespace AND NOT t.tgisinternal
+UNION ALL
 SELECT 'grant', table_name, grantee || ' ' || privilege_type, ''
 FROM information_schema.table_privileges WHERE table_schema = %(schema)s
 """

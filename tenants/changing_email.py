@@ -10,6 +10,7 @@ from django.db import transaction
 
 from kernel.errors import InvalidInput
 from tenants import links, mailing
+from tenants.auditing import by_person
 from tenants.context import TenantRef, acting_as, require_tenant
 from tenants.directory import claim, release
 from tenants.ending_sessions import end_sessions
@@ -72,8 +73,9 @@ def confirm(token: str) -> str:
         old, user.email = user.email, str(said["email"])
         claim(KeyKind.EMAIL, user.email)
         release(KeyKind.EMAIL, old)
-        user.save(update_fields=["email", "updated_at"])
-        end_sessions(user)
+        with by_person(user):
+            user.save(update_fields=["email", "updated_at"])
+            end_sessions(user)
         transaction.on_commit(lambda: send_email_changed.apply_async([old, user.email]))
     return user.email
 

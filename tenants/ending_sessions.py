@@ -9,6 +9,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from kernel.errors import NotAllowed, NotFound
+from tenants.auditing import record
+from tenants.context import current_tenant
 from tenants.models import AuthSession, User
 from tenants.permissions import Role
 
@@ -45,13 +47,17 @@ def end_session(user: User, handle: str) -> None:
     for row in _live(user):
         if handle_of(row.key) == handle:
             row.delete()
+            _record(user, {"sessions": 1, "from": row.ip, "browser": row.user_agent})
             return
     raise NotFound("There is no such session; it may have ended already.")
 
 
 def end_sessions(user: User, *, but: str | None = None) -> int:
     """End every session of `user`'s except the one with the key `but`; how many."""
-    return AuthSession.objects.filter(user=user).exclude(key=but or "").delete()[0]
+    ended = AuthSession.objects.filter(user=user).exclude(key=but or "").delete()[0]
+    if ended:
+        _record(user, {"sessions": ended})
+    return ended
 
 
 def end_sessions_of(by: User, user_id: uuid.UUID) -> int:
@@ -69,3 +75,9 @@ def end_sessions_of(by: User, user_id: uuid.UUID) -> int:
 
 def _live(user: User) -> "QuerySet[AuthSession]":
     return AuthSession.objects.filter(user=user, expires_at__gt=timezone.now())
+
+
+def _record(user: User, what: dict[str, object]) -> None:
+    # The platform's own people belong to no tenant, and so have no record.
+    if current_tenant() is not None:
+        record("signed_out_elsewhere", user, after=what)

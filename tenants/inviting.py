@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from kernel.errors import Conflict, NotFound
 from tenants import links, mailing
+from tenants.auditing import by_person
 from tenants.context import TenantRef, acting_as, require_tenant
 from tenants.creating import create_user
 from tenants.models import Invitation, Tenant, User
@@ -96,16 +97,21 @@ def accept(token: str, *, name: str, password: str) -> User:
         # Locked, so that a link opened twice at once makes one person.
         invitation = _of(said, lock=True)
         refuse_weak_password(password, invitation.email)
-        try:
-            user = create_user(invitation.email, password, name=name, role=Role(invitation.role))
-        except Conflict as taken:
-            raise Conflict(
-                f"{invitation.email} has an account already, and an email opens one. Sign in, or ask to be invited"
-                " at another address."
-            ) from taken
-        invitation.accepted_at = timezone.now()
-        invitation.save(update_fields=["accepted_at", "updated_at"])
-        return user
+        with by_person(None, invitation.email):
+            return _joined(invitation, name, password)
+
+
+def _joined(invitation: Invitation, name: str, password: str) -> User:
+    try:
+        user = create_user(invitation.email, password, name=name, role=Role(invitation.role))
+    except Conflict as taken:
+        raise Conflict(
+            f"{invitation.email} has an account already, and an email opens one. Sign in, or ask to be invited"
+            " at another address."
+        ) from taken
+    invitation.accepted_at = timezone.now()
+    invitation.save(update_fields=["accepted_at", "updated_at"])
+    return user
 
 
 def _of(said: dict[str, Any], *, lock: bool = False) -> Invitation:

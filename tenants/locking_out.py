@@ -111,6 +111,14 @@ def succeeded(*subjects: Subject) -> None:
             _log.warning("Redis is away: tries are counted by each process for itself")
 
 
+def tries(subject: Subject) -> int:
+    """How often it was tried since it last was right, within a day."""
+    try:
+        return int(_redis().get(_keys(subject)[0]) or 0)  # type: ignore[arg-type]  # blocking client
+    except redis.RedisError:
+        return _HERE.count(subject)
+
+
 def _counted(subject: Subject) -> int:
     """Milliseconds to wait; 0 where the try was counted and may go on."""
     limits: list[Any] = [subject.free, FIRST_WAIT_S * 1000, subject.longest * 1000, REMEMBERED_S * 1000]
@@ -144,6 +152,10 @@ class _Counter:
             while len(self._counts) > COUNTED_HERE:
                 self._counts.popitem(last=False)
         return max(0, int(left * 1000))
+
+    def count(self, subject: Subject) -> int:
+        with self._lock:
+            return self._counts.get(subject.name, (0, 0.0, 0.0))[0]
 
     def right(self, subject: Subject, *, forget: bool) -> None:
         with self._lock:

@@ -8,12 +8,14 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 
 from kernel import observing
+from tenants.auditing.actors import SAFE_METHODS, Actor, address_of, doing_as
 from tenants.context import NOBODY, TenantRef, acting_as
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
 from tenants.sessions import TENANT_KEY
 
 ADMIN_PATH = "/admin/"
+ACCOUNT_PATH = "/account/"
 
 
 class TenantMiddleware:
@@ -29,9 +31,10 @@ class TenantMiddleware:
         tenant = session_tenant(request) if request.path.startswith(ADMIN_PATH) else None
         request.tenant = tenant or NOBODY  # type: ignore[attr-defined]  # what django_tenants' template tags read
         if tenant is None:
-            return self.get_response(request)
+            with doing_as(_actor(request)):
+                return self.get_response(request)
         observing.note(user_id=request.session.get(SESSION_KEY))
-        with acting_as(tenant):
+        with doing_as(_actor(request)), acting_as(tenant):
             response = self.get_response(request)
             if response.status_code >= 500:
                 transaction.set_rollback(True)
@@ -42,3 +45,11 @@ def session_tenant(request: HttpRequest) -> TenantRef | None:
     """The tenant of the signed-in session, or None for visitors and platform staff."""
     value = request.session.get(TENANT_KEY)
     return resolve_tenant(KeyKind.TENANT, str(uuid.UUID(value))) if value else None
+
+
+def _actor(request: HttpRequest) -> Actor | None:
+    """Who changes something by this request, so far as its session says; nobody where it only reads."""
+    if request.method in SAFE_METHODS or not request.path.startswith((ADMIN_PATH, ACCOUNT_PATH)):
+        return None
+    person = request.session.get(SESSION_KEY)
+    return Actor("user" if person else "system", person, ip=address_of(request))

@@ -10,6 +10,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from kernel.limiting import Limit, take
 from tenants import links, locking_out, mailing
+from tenants.auditing import by_person
 from tenants.context import acting_as
 from tenants.directory import resolve_tenant
 from tenants.ending_sessions import end_sessions
@@ -67,8 +68,9 @@ def set_password(token: str, password: str) -> None:
         user = _of(said, lock=True)
         refuse_weak_password(password, user.email)
         user.password = make_password(password)
-        user.save(update_fields=["password", "updated_at"])
-        end_sessions(user)
+        with by_person(user):
+            user.save(update_fields=["password", "updated_at"])
+            end_sessions(user)
     locking_out.succeeded(locking_out.account(user.email))
 
 

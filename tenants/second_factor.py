@@ -14,8 +14,10 @@ from django.utils import timezone
 from kernel.encryption import decrypt, encrypt
 from kernel.errors import Conflict, InvalidInput, NotAllowed
 from tenants import locking_out
+from tenants.auditing import Target, record
 from tenants.context import current_tenant, require_tenant
 from tenants.models import RecoveryCode, SecondFactor, Tenant, User
+from tenants.signing_in import record_failure
 
 ISSUER: Final = "Frontdesk"
 RECOVERY_CODES: Final = 10
@@ -92,6 +94,7 @@ def renew_recovery_codes(user: User) -> list[str]:
     codes = ["-".join(_random(4) for _ in range(4)) for _ in range(RECOVERY_CODES)]
     RecoveryCode.objects.filter(user=user).delete()
     RecoveryCode.objects.bulk_create(RecoveryCode(user=user, code_hash=_digest(code)) for code in codes)
+    record("renewed", Target("recovery_codes", user.pk, str(user)), after={"codes": len(codes)})
     return codes
 
 
@@ -112,6 +115,7 @@ def check(user: User, code: str) -> bool:
     if _is_new_code(factor, code):
         factor.save(update_fields=["last_step", "updated_at"])
     elif not _use_recovery_code(user, code):
+        record_failure(user, counted, "code")
         return False
     locking_out.succeeded(counted)
     return True

@@ -19,6 +19,7 @@ from kernel.errors import Conflict, FieldError, InvalidInput
 from kernel.ids import uuid7
 from kernel.limiting import Limit, take
 from tenants import links, locking_out, mailing
+from tenants.auditing import by_person
 from tenants.context import TenantRef, acting_as
 from tenants.creating import SLUG, create_user
 from tenants.directory import resolve_tenant
@@ -101,7 +102,7 @@ def finish(token: str, *, name: str, company: str, slug: str, website: str, pass
     _count_try(asked)
     refuse_weak_password(password, asked.email)
     try:
-        with acting_as(TenantRef(asked.tenant_id, POOL_SCHEMA)):
+        with by_person(None, asked.email), acting_as(TenantRef(asked.tenant_id, POOL_SCHEMA)):
             tenant = _make(asked, company, slug, website)
             _make_owner(asked, name, password)
     except (Conflict, InvalidInput):

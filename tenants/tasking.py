@@ -1,14 +1,17 @@
-"""The door of Celery tasks: the tenant travels in a header and is entered before the task's body runs."""
+"""The door of Celery tasks: the tenant travels in a header and is entered before the task's body runs. So does whoever
+acts: what is done for them later is their doing."""
 
 from typing import Any, ClassVar, Final, Literal
 
 from celery.contrib.django.task import DjangoTask
 
+from tenants.auditing.actors import Actor, current_actor, doing_as
 from tenants.context import TenantContextError, TenantRef, acting_as, current_tenant
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
 
 HEADER: Final = "tenant_id"
+ACTOR_HEADER: Final = "actor"
 
 
 class TenantTask(DjangoTask):  # type: ignore[misc]  # Celery ships no types
@@ -39,6 +42,9 @@ class TenantTask(DjangoTask):  # type: ignore[misc]  # Celery ships no types
             if acting is None:
                 raise TenantContextError(f"task {self.name} needs a tenant: send it inside acting_as()")
             headers[HEADER] = str(acting.id)
+        actor = current_actor()
+        if actor is not None and ACTOR_HEADER not in headers:
+            headers[ACTOR_HEADER] = actor.as_header()
         return super().apply_async(args, kwargs, *rest, headers=headers, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -49,7 +55,9 @@ class TenantTask(DjangoTask):  # type: ignore[misc]  # Celery ships no types
         if tenant is None:
             raise TenantContextError(f"task {self.name} came without a known tenant")
         self.request.tenant_ref = tenant
-        if self.tenant_mode == "manual":
-            return super().__call__(*args, **kwargs)
-        with acting_as(tenant):
-            return super().__call__(*args, **kwargs)
+        told = (self.request.headers or {}).get(ACTOR_HEADER) or getattr(self.request, ACTOR_HEADER, None)
+        with doing_as(Actor.from_header(told) if told else None):
+            if self.tenant_mode == "manual":
+                return super().__call__(*args, **kwargs)
+            with acting_as(tenant):
+                return super().__call__(*args, **kwargs)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from celery import shared_task
 
-from tenants import canaries, changing_email, inviting, resetting_password, signing_up
+from tenants import canaries, changing_email, inviting, resetting_password, signing_in, signing_up
 from tenants.context import acting_as
 from tenants.directory import all_tenants
 from tenants.rest import idempotency
@@ -55,6 +55,12 @@ def send_email_change(self: TenantTask, user_id: str, new: str) -> bool:
 def send_email_changed(old: str, new: str) -> bool:
     """Tell the old email; whether a letter went."""
     return changing_email.tell_old(old, new)
+
+
+@shared_task(name="tenants.note_failed_sign_in", tenant_mode=None)
+def note_failed_sign_in(email: str, ip: str | None) -> bool:
+    """Record a wrong password where the email is somebody's; whether it was recorded."""
+    return signing_in.note_failure(email, ip)
 
 
 @shared_task(name="tenants.forget_idempotency_keys", tenant_mode=None)

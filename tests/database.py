@@ -107,6 +107,7 @@ def _fingerprint() -> str:
         *ROOT.glob("*/*/sql/*.sql"),
         ROOT / "tenants/rls.py",
         ROOT / "tenants/lookup.py",
+        *ROOT.glob("tenants/auditing/*.py"),
         ROOT / "tenants/placement.py",
         ROOT / "platform/config/bootstrap.py",
     ]

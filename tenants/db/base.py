@@ -2,7 +2,8 @@
 
 The first statement of a transaction carries BEGIN, the search path and the tenant's id in one message, so acting for a
 tenant costs no extra round trip and cannot outlive COMMIT or ROLLBACK, behind a transaction pooler too. Session-level
-settings would: measured, 217 of 240 such switches leaked or failed behind PgBouncer (measured.md section 2).
+settings would: measured, 217 of 240 such switches leaked or failed behind PgBouncer (measured.md section 2). Who is
+acting (`tenants.auditing`) travels in the same message, where somebody may write.
 
 * no tenant: nothing is sent; the role's own search path (public) applies and policies show no tenant's rows;
 * a tenant outside a transaction: TenantContextError;
@@ -11,6 +12,7 @@ settings would: measured, 217 of 240 such switches leaked or failed behind PgBou
 
 import select
 import uuid
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -25,6 +27,9 @@ from tenants.db import slow_queries
 from tenants.db.prepared import NEVER_UNASKED
 
 TENANT_SETTING: Final = "app.current_tenant_id"
+ACTOR_SETTING: Final = "app.actor"
+# Who acts in this thread or task, as JSON, for the triggers that write audit_entries; empty: nobody that has a name.
+ACTOR: Final[ContextVar[str]] = ContextVar("actor", default="")
 STALE_CONNECTIONS_TRIED: Final = 20
 CONTEXTS_KEPT: Final = 4096
 
@@ -45,9 +50,10 @@ class Applied(NamedTuple):
 
     schema: str
     tenant: str
+    actor: str
 
 
-UNKNOWN: Final = Applied("?", "?")
+UNKNOWN: Final = Applied("?", "?", "?")
 
 
 class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstream ships no types
@@ -141,15 +147,17 @@ class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstre
                 self._execute(_set_local('"public"', ""))
                 self._applied = None
             return
-        wanted = Applied(self.schema_name, str(tenant_id))
+        actor = ACTOR.get()
+        wanted = Applied(self.schema_name, str(tenant_id), actor)
         if not self.in_atomic_block and self.autocommit:
             raise TenantContextError(
                 f"tenant {tenant_id} is chosen but no transaction is open: use acting_as()"
             )
         if status == TransactionStatus.IDLE:
-            self._execute(b"BEGIN;" + _set_local(self._path(), wanted.tenant))
+            # A new transaction knows of nobody, so reading says nothing of an actor.
+            self._execute(b"BEGIN;" + _set_local(self._path(), wanted.tenant, actor or None))
         elif self._applied != wanted:
-            self._execute(_set_local(self._path(), wanted.tenant))
+            self._execute(_set_local(self._path(), wanted.tenant, actor))
         self._applied = wanted
 
     def _path(self) -> str:
@@ -168,14 +176,17 @@ class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstre
 
 
 @lru_cache(CONTEXTS_KEPT)
-def _set_local(path: str, tenant: str) -> bytes:
-    """The statement that tells a transaction its search path and its tenant; composing it anew each time was half of
-    what a context costs."""
-    return (
-        sql.SQL("SELECT set_config('search_path', {}, true), set_config({}, {}, true)")
-        .format(sql.Literal(path), sql.Literal(TENANT_SETTING), sql.Literal(tenant))
-        .as_bytes()
-    )
+def _set_local(path: str, tenant: str, actor: str | None = None) -> bytes:
+    """The statement that tells a transaction its search path, its tenant and, unless None, who acts; composing it anew
+    each time was half of what a context costs."""
+    told = [("search_path", path), (TENANT_SETTING, tenant)]
+    if actor is not None:
+        told.append((ACTOR_SETTING, actor))
+    settings = [
+        sql.SQL("set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+        for name, value in told
+    ]
+    return (sql.SQL("SELECT ") + sql.SQL(", ").join(settings)).as_bytes()
 
 
 def _is_alive(connection: psycopg.pq.abc.PGconn) -> bool:

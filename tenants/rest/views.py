@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from kernel.errors import NotFound
 from kernel.limiting import Limit, take
+from tenants.auditing.actors import SAFE_METHODS, Actor, address_of, doing_as
 from tenants.context import acting_as
 from tenants.rest.fields import StrictSerializer
 from tenants.rest.idempotency import Once, StillRunning, forget, keep, kept_stream, once
@@ -62,19 +63,29 @@ class TenantView(APIView):
         response: Any
         try:
             self.initial(wrapped, *args, **kwargs)
-            sent_once = once(wrapped, self.principal.tenant, self.principal.id)
-            if sent_once is None:
-                with self._context():
-                    response = self._answered(wrapped)
-            elif self.atomic:
-                response = self._once_in_a_transaction(wrapped, sent_once)
-            else:
-                response = self._once_with_a_lease(wrapped, sent_once)
+            with doing_as(self._actor(request)):
+                response = self._once_or_simply(wrapped)
         except Exception as error:
             response = self.handle_exception(error)
             response = self.finalize_response(wrapped, response, *args, **kwargs)
         self.response = response
         return cast(HttpResponseBase, response)
+
+    def _actor(self, request: HttpRequest) -> Actor | None:
+        """Who changes something by this request; nobody where it only reads."""
+        if request.method in SAFE_METHODS or request.method in self.read_methods:
+            return None
+        who = str(self.principal.id)
+        return Actor("key" if self.principal.user is None else "user", who, ip=address_of(request))
+
+    def _once_or_simply(self, request: Request) -> HttpResponseBase:
+        sent_once = once(request, self.principal.tenant, self.principal.id)
+        if sent_once is None:
+            with self._context():
+                return self._answered(request)
+        if self.atomic:
+            return self._once_in_a_transaction(request, sent_once)
+        return self._once_with_a_lease(request, sent_once)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

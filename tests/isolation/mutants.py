@@ -49,7 +49,7 @@ class Mutant:
 
 def mutants(superuser) -> Iterator[Mutant]:
     """Every mutant of the database as it stands: policies, FORCE, row-level security, keys, the role."""
-    from tests.isolation.probing import SCHEMAS
+    from tests.isolation.probing import APPEND_ONLY, SCHEMAS
 
     yield from _of_roles()
     for schema, table in superuser.execute(TABLES, [list(SCHEMAS)]).fetchall():
@@ -63,6 +63,13 @@ def mutants(superuser) -> Iterator[Mutant]:
                 table,
                 f"ALTER TABLE {place} {off} ROW LEVEL SECURITY",
                 f"ALTER TABLE {place} {on} ROW LEVEL SECURITY",
+            )
+        for right in ("UPDATE", "DELETE", "TRUNCATE") if table in APPEND_ONLY else ():
+            yield Mutant(
+                f"{schema}.{table}: the application has {right}",
+                table,
+                f"GRANT {right} ON {place} TO frontdesk_app",
+                f"REVOKE {right} ON {place} FROM frontdesk_app",
             )
     for row in superuser.execute(POLICIES, [list(SCHEMAS)]).fetchall():
         yield from _of_policy(*row)

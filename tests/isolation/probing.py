@@ -19,6 +19,8 @@ from tenants.db.base import TENANT_SETTING
 from tests import servers
 from tests.isolation import twins
 
+# What the application may add and read and nothing else: the grants themselves are the guard, so they stay as made.
+APPEND_ONLY: Final = ("audit_entries",)
 POLICY_SPEAKS: Final = "row-level security policy"
 SCHEMAS: Final = ("public", "pool", "dedicated_cargo")
 
@@ -104,7 +106,11 @@ class Prober:
                 yield f"{name}: a tenant does not see its own rows"
             if cursor.execute(select, [pair.theirs.id]).fetchone() != (0,):
                 yield f"{name}: a tenant reads another's rows"
-            for verb in ("UPDATE {0} SET {1} = {1} WHERE {1} = %s", "DELETE FROM {0} WHERE {1} = %s"):
+            for verb in (
+                ()
+                if table.name in APPEND_ONLY
+                else ("UPDATE {0} SET {1} = {1} WHERE {1} = %s", "DELETE FROM {0} WHERE {1} = %s")
+            ):
                 with _undone(cursor):
                     statement = sql.SQL(verb).format(table.identifier, table.owner)
                     if cursor.execute(statement, [pair.theirs.id]).rowcount:
@@ -113,7 +119,9 @@ class Prober:
             if not self._is_refused(pair, _write_for(table), [pair.theirs.id, pair.mine.id]):
                 yield f"{name}: a tenant inserts a row of another's"
             move = sql.SQL("UPDATE {0} SET {1} = %s WHERE {1} = %s").format(table.identifier, table.owner)
-            if not self._is_refused(pair, move, [pair.theirs.id, pair.mine.id]):
+            if table.name in APPEND_ONLY:
+                yield from self._rewritten(table, pair, move)
+            elif not self._is_refused(pair, move, [pair.theirs.id, pair.mine.id]):
                 yield f"{name}: a tenant gives its row to another"
         anybody = sql.SQL("SELECT count(*) FROM {} WHERE {} IS NOT NULL").format(
             table.identifier, table.owner
@@ -122,6 +130,24 @@ class Prober:
             with _rolled_back(connection) as cursor:
                 if cursor.execute(anybody).fetchone() != (0,):
                     yield f"{name}: {who} reads tenants' rows"
+
+    def _rewritten(self, table: Table, pair: Pair, move: sql.Composable) -> Iterator[str]:
+        """Ways in which what was recorded can be changed afterwards, also one's own."""
+        tries = (
+            (move, [pair.theirs.id, pair.mine.id]),
+            (sql.SQL("UPDATE {0} SET {1} = {1}").format(table.identifier, table.owner), None),
+            (sql.SQL("DELETE FROM {}").format(table.identifier), None),
+            (sql.SQL("TRUNCATE {}").format(table.identifier), None),
+        )
+        for statement, arguments in tries:
+            with self._acting(pair.mine, pair.schema) as cursor:
+                try:
+                    cursor.execute(statement, arguments)
+                except InsufficientPrivilege as error:
+                    if POLICY_SPEAKS not in str(error):
+                        continue
+                verb = statement.as_string().split()[0]
+                yield f"{table.schema}.{table.name}: a tenant's {verb} reaches what was recorded"
 
     def _escapes_of_keys(self) -> Iterator[str]:
         for model in twins.owned_models():
@@ -251,6 +277,13 @@ class Prober:
                 self.superuser.execute(
                     sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA {} TO {}").format(
                         sql.Identifier(schema), sql.Identifier(role)
+                    )
+                )
+        for table in self.tables():
+            if table.name in APPEND_ONLY:
+                self.superuser.execute(
+                    sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {} FROM {}").format(
+                        table.identifier, sql.Identifier(env.APP_ROLE)
                     )
                 )
 

@@ -2,8 +2,10 @@
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.db import connection
 
+from tenants.auditing.watching import ALWAYS_IGNORED
 from tenants.lookup import LOOKUPS
 from tenants.ownership import SameTenantForeignKey, TenantOwned
 from tenants.placement import DIRECTORY, UNOWNED, is_directory
@@ -25,6 +27,30 @@ LIBRARY_TABLES = {
 GLOBAL_KEYS = {
     "widgets": {"public_key"},
     "meetings": {"room_name", "livekit_room_id"},
+}
+# Tables whose changes the database does not record by itself, each with the reason.
+UNWATCHED = {
+    "answer_runs": "how far an answer is; no person changes it",
+    "audit_entries": "the record itself",
+    "auth_sessions": "a browser's; signing in, out and out elsewhere are recorded by name (tenants.signing_in)",
+    "ai_personality_versions": "a copy of the personality at each recorded change",
+    "budget_holds": "money held back for a moment by an answer",
+    "canaries": "the platform's own",
+    "chunk_embeddings": "made from documents",
+    "cost_events": "a ledger that only grows, with the key's own idempotency",
+    "cost_summaries": "sums over the ledger",
+    "directory_keys": "written with the row that they lead to",
+    "due_work": "promises of work",
+    "idempotency_records": "answers kept for a program that asks again",
+    "knowledge_chunks": "made from documents",
+    "knowledge_document_versions": "a change of a document's text is told by its digest",
+    "knowledge_files": "bytes of documents",
+    "knowledge_postings": "made from documents",
+    "knowledge_totals": "made from documents",
+    "knowledge_vector_indexes": "the platform's own",
+    "messages": "a transcript that only grows, with its authors",
+    "rollup_watermarks": "how far sums are folded",
+    "visitors": "personal data does not belong into a record that nobody may change; erasing it is recorded by name",
 }
 # Keys to public rows, which have no tenant: the pricing that writes them reads through the policy, so it sees public
 # prices and its own tenant's only.
@@ -176,3 +202,31 @@ def test_both_kinds_of_schema_are_made_alike():
     from tenants.catalogue import difference, facts
 
     assert difference(facts("pool"), facts(DEDICATED_SCHEMA)) == []
+
+
+@pytest.mark.django_db
+def test_every_table_is_watched_or_says_why_not():
+    """A new table decides: WatchTable in its migration (tenants.auditing), or a reason above. So does a new column."""
+    role = f"(CURRENT_USER = '{settings.APPLICATION_ROLE}'::name)"
+    for model in own_models():
+        table = model._meta.db_table
+        directory = is_directory(model._meta.app_label, model._meta.model_name)
+        for schema in ("public",) if directory else ("pool", DEDICATED_SCHEMA):
+            found = query(
+                "SELECT tgargs, pg_get_triggerdef(oid), tgenabled FROM pg_trigger "
+                "WHERE tgrelid = %s::regclass AND tgname = 'audit_update'",
+                f'{schema}."{table}"',
+            )
+            assert bool(found) != (table in UNWATCHED), (
+                f"{schema}.{table} is not watched, and does not say why"
+            )
+            if not found:
+                continue
+            ((arguments, definition, enabled),) = found
+            assert role in definition, f"{table} is watched for another role"
+            assert enabled == "O"
+            _, _, *lists = bytes(arguments).decode().split("\0")
+            decided = {name for one in lists for name in one.split(",") if name}
+            wanted = {field.column for field in model._meta.concrete_fields} - set(ALWAYS_IGNORED)
+            assert decided == wanted, f"{schema}.{table}: nobody decided about {decided ^ wanted}"
+    assert set(UNWATCHED) <= {model._meta.db_table for model in own_models()}

@@ -60,6 +60,7 @@ TASKS_OF_THE_PLATFORM = {
     "knowledge.requeue_documents",
     "knowledge.resume_reembedding",
     "tenants.forget_idempotency_keys",
+    "tenants.note_failed_sign_in",  # finds the tenant by the email, as signing in does
     "tenants.send_email_changed",  # two addresses, no rows
     "tenants.send_password_reset",  # finds the tenant by the email, as signing in does
     "tenants.send_sign_up",  # to somebody who has no tenant yet

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kernel.errors import FrontdeskError
+from tenants.auditing import doing_as, operator
 from tenants.models import POOL_SCHEMA, Plan
 from tenants.provisioning import provision
 
@@ -31,13 +32,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            tenant = provision(
-                options["name"],
-                options["slug"],
-                plan=Plan(options["plan"]),
-                schema_name=options["schema_name"],
-                websites=options["websites"],
-            )
+            with doing_as(operator()):
+                tenant = provision(
+                    options["name"],
+                    options["slug"],
+                    plan=Plan(options["plan"]),
+                    schema_name=options["schema_name"],
+                    websites=options["websites"],
+                )
         except FrontdeskError as refused:
             raise CommandError(refused.detail) from refused
         self.stdout.write(f"{tenant.slug} {tenant.pk}")

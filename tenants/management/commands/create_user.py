@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kernel.errors import FrontdeskError
+from tenants.auditing import doing_as, operator
 from tenants.context import acting_as
 from tenants.creating import create_user
 from tenants.directory import resolve_tenant
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         password = os.environ.get("FRONTDESK_PASSWORD") or getpass.getpass("Password: ")
         try:
             validate_password(password)
-            with acting_as(tenant):
+            with doing_as(operator()), acting_as(tenant):
                 create_user(options["email"], password, name=options["name"], role=Role(options["role"]))
         except ValidationError as refused:
             raise CommandError(" ".join(refused.messages)) from refused

@@ -30,8 +30,10 @@ class Command(BaseCommand):
         if options["seed"] and (env.flag("FRONTDESK_DEMO", True) or not options["if_wanted"]):
             # Seeding needs every app; showing must work beside a running copy with nothing but its files.
             from config.demo.installing import install
+            from tenants.auditing import doing_as, operator
 
-            install(self.stdout.write)
+            with doing_as(operator()):
+                install(self.stdout.write)
         if options["show"] or options["json"]:
             self._show(as_json=options["json"])
 
