@@ -116,6 +116,10 @@ def installed(home: Path | None = None, **settings: str) -> Iterator[Installatio
         "FRONTDESK_DEMO": "0",
         "PORT": str(port),
         "RATE_LIMITS": "off",
+        # One address asks for a whole crowd: the caps are kept, as in the product, and never reached.
+        "SPEND_CAP_SESSION_USD": "100000",
+        "SPEND_CAP_VISITOR_DAY_USD": "100000",
+        "SPEND_CAP_ADDRESS_DAY_USD": "100000",
         **settings,
     }
     try:

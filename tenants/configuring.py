@@ -1,13 +1,15 @@
-"""A tenant's own settings: its name, where its days begin, its language, which domains its widgets may be shown on."""
+"""A tenant's own settings: its name, where its days begin, its language, which domains its widgets may be shown on,
+what its visitors may cost."""
 
 import re
 import zoneinfo
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kernel.errors import FieldError, InvalidInput
 from tenants.context import require_tenant
 from tenants.models import Tenant
+from tenants.spend_caps import ALLOWED, CAPS, CapName, is_cap
 
 MAX_NAME: Final = 120
 MAX_DOMAINS: Final = 50
@@ -27,12 +29,18 @@ def checks_domains(check: Check) -> None:
 
 
 def configure_tenant(
-    *, name: str, timezone: str, locale: str, allowed_domains: Sequence[str], retention_days: int | None
+    *,
+    name: str,
+    timezone: str,
+    locale: str,
+    allowed_domains: Sequence[str],
+    retention_days: int | None,
+    spend_caps: Mapping[CapName, str],
 ) -> Tenant:
     """The acting tenant with these settings; what else its settings hold stays. Budgets and days follow a change of the
     time zone by themselves (billing listens to the row).
 
-    Raises InvalidInput naming each field that is not allowed.
+    `spend_caps` are dollars, empty for the installation's. Raises InvalidInput naming each field that is not allowed.
     """
     domains = list(dict.fromkeys(domain.strip().lower() for domain in allowed_domains))
     errors = [
@@ -46,6 +54,11 @@ def configure_tenant(
         if message
     ]
     errors += _domains(domains)
+    errors += [
+        FieldError(f"spend_caps.{CAPS[name]}", ALLOWED)
+        for name, text in spend_caps.items()
+        if not is_cap(text)
+    ]
     if errors:
         raise InvalidInput("the settings are not valid", errors=errors)
     for check in _domain_checks:
@@ -57,6 +70,7 @@ def configure_tenant(
         "locale": locale,
         "allowedDomains": domains,
         "retentionDays": retention_days,
+        **{CAPS[cap]: text for cap, text in spend_caps.items()},
     }
     kept = {key: value for key, value in tenant.settings.items() if key not in changed}
     tenant.settings = kept | {key: value for key, value in changed.items() if value not in ("", [], None)}

@@ -6,7 +6,6 @@ the same. Counts are kept in Redis; where it is away each process counts for its
 """
 
 import hashlib
-import ipaddress
 import logging
 import threading
 import time
@@ -18,6 +17,7 @@ import redis
 from django.conf import settings
 
 from kernel.errors import FrontdeskError
+from kernel.limiting import counted_as
 
 REMEMBERED_S: Final = 24 * 3_600
 FIRST_WAIT_S: Final = 15
@@ -73,13 +73,7 @@ def second_step(user_id: object) -> Subject:
 def address(ip: str, *, what: str = "address", free: int = 30) -> Subject:
     """Where the request comes from. Many people may share an address, so it has more tries; IPv6 counts by /64, which
     is what one customer is given. `what` keeps counts of different deeds apart."""
-    try:
-        parsed = ipaddress.ip_address(ip)
-    except ValueError:
-        return Subject(f"{what}:none", free=free, longest=3_600)
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
-        return Subject(f"{what}:{ipaddress.ip_network((parsed, 64), strict=False)}", free=free, longest=3_600)
-    return Subject(f"{what}:{getattr(parsed, 'ipv4_mapped', None) or parsed}", free=free, longest=3_600)
+    return Subject(f"{what}:{counted_as(ip)}", free=free, longest=3_600)
 
 
 def begin_try(*subjects: Subject) -> None:

@@ -1,4 +1,5 @@
-"""How a widget looks and greets: the documented part of `Widget.settings`. Unknown keys are kept as they are."""
+"""How a widget looks and greets, and what its visitors may cost: the documented part of `Widget.settings`. Unknown keys
+are kept as they are."""
 
 import re
 from typing import Annotated, Any, Final, Literal
@@ -7,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.alias_generators import to_camel
 
 from kernel.errors import FieldError, InvalidInput
+from tenants.spend_caps import ALLOWED, is_cap
 
 MAX_STARTER_QUESTIONS: Final = 6
 
@@ -17,16 +19,24 @@ def _http_address(value: str) -> str:
     return value
 
 
+def _cap(value: str) -> str:
+    if not is_cap(value):
+        raise ValueError(ALLOWED)
+    return value
+
+
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 Line = Annotated[str, StringConstraints(max_length=60)]
 Paragraph = Annotated[str, StringConstraints(max_length=500)]
 Question = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Locale = Annotated[str, StringConstraints(pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$", max_length=35)]
+Cap = Annotated[str, AfterValidator(_cap)]
 Address = Annotated[str, StringConstraints(max_length=500), AfterValidator(_http_address)]
 
 
-class WidgetSettings(BaseModel):
-    """Each key, what is allowed there and what it is when nobody says. An empty text means none."""
+class Look(BaseModel):
+    """What visitors see of the settings: each key, what is allowed there and what it is when nobody says. An empty text
+    means none."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="allow", strict=True)
 
@@ -41,6 +51,14 @@ class WidgetSettings(BaseModel):
     offline_message: Paragraph = ""
     collect_email: bool = False
     privacy_url: Address = ""
+
+
+class WidgetSettings(Look):
+    """All settings: those beside the look are the tenant's own. An empty cap is the tenant's, or the installation's."""
+
+    session_cap_usd: Cap = ""
+    visitor_day_cap_usd: Cap = ""
+    address_day_cap_usd: Cap = ""
 
 
 def merged(stored: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

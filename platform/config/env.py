@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from config.readers import (
     ConfigurationError,
     choice,
+    dollars,
     flag,
     integer,
     networks,
@@ -26,7 +27,7 @@ from config.readers import (
 
 __all__ = [
     "APP_ROLE", "CHECKOUT", "DATABASE", "LOOKUP_ROLE", "OWNER_ROLE", "SUPERUSER_ROLE", "ConfigurationError",
-    "celery_url", "choice", "database", "database_owner_url", "database_url", "embedded_postgres",
+    "celery_url", "choice", "database", "database_owner_url", "database_url", "dollars", "embedded_postgres",
     "embedded_postgres_url", "embedded_redis", "embedded_redis_url", "encryption_keys", "flag", "home",
     "integer", "networks", "postgres_directory", "redis_socket", "redis_url", "secret", "secret_key",
     "storage_url", "text", "url", "words",

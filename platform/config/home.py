@@ -17,6 +17,7 @@ from knowledge.models import Document, DocumentStatus
 from tenants.administration import dollars
 from tenants.administration.charts import Chart
 from tenants.context import current_tenant
+from widgets.counting import STOPPED_BY_CAP
 from widgets.models import Message, MessageRole, Session, SessionStatus, Widget
 
 LATEST: Final = 8
@@ -77,9 +78,18 @@ def _conversations(request: HttpRequest) -> list[Figure]:
         all=Count("pk"), waiting=Count("pk", filter=Q(status=SessionStatus.WAITING))
     )
     today = Message.objects.filter(timestamp__gte=_midnight(), role=MessageRole.ASSISTANT).aggregate(
-        all=Count("pk"), abstained=Count("pk", filter=Q(metadata__event="abstained"))
+        all=Count("pk"),
+        abstained=Count("pk", filter=Q(metadata__event="abstained")),
+        capped=Count("pk", filter=STOPPED_BY_CAP),
     )
     sessions, messages = _list("widgets_session"), _list("widgets_message")
+    capped = Figure(
+        "Stopped by a spend cap today",
+        str(today["capped"]),
+        "the AI was not asked",
+        f"{messages}?outcome=capped",
+        is_alarming=True,
+    )
     waiting = f"{counts['waiting']} waiting for a person" if counts["waiting"] else "nobody is waiting"
     return [
         Figure(
@@ -95,6 +105,7 @@ def _conversations(request: HttpRequest) -> list[Figure]:
             f"of {today['all']} answers",
             f"{messages}?outcome=unanswered",
         ),
+        *([capped] if today["capped"] else []),
     ]
 
 

@@ -6,10 +6,14 @@ nobody filled in. No reader puts a secret's value into its message.
 
 import ipaddress
 import os
+import re
 from collections.abc import Collection
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+DOLLARS = re.compile(r"\d{1,6}(\.\d{1,10})?", re.ASCII)
+LEAST_DOLLARS, MOST_DOLLARS = Decimal("0.0001"), Decimal(100_000)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -35,6 +39,17 @@ def integer(name: str, default: int, minimum: int, maximum: int) -> int:
         shown = raw if len(raw) <= 40 else raw[:40] + "…"
         raise ConfigurationError(
             f"{name} is {shown!r}: it must be a whole number from {minimum} to {maximum}."
+        )
+    return value
+
+
+def dollars(name: str, default: str) -> Decimal:
+    """An amount of money from 0.0001 to 100,000 dollars."""
+    raw = text(name, default)
+    value = Decimal(raw) if DOLLARS.fullmatch(raw) else None
+    if value is None or not LEAST_DOLLARS <= value <= MOST_DOLLARS:
+        raise ConfigurationError(
+            f"{name} is {raw[:40]!r}: it must be dollars from {LEAST_DOLLARS} to {MOST_DOLLARS:,}, such as 2.50."
         )
     return value
 

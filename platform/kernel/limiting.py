@@ -6,9 +6,11 @@ more than a burst ahead. One script call reads and moves it, so that no two requ
 Where Redis does not answer, each process counts for itself: limits hold per process, loosely, and nobody is locked out.
 """
 
+import ipaddress
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, cast
@@ -23,29 +25,41 @@ TIMEOUT_S: Final = 0.25
 # After a failure Redis is left alone for a moment: each request would wait for it otherwise.
 LEFT_ALONE_S: Final = 2.0
 
-# KEYS: one per limit. ARGV: seconds per request and burst in seconds, for each. All have room, or none is counted.
-SCRIPT: Final = """
+# `limit(count)` counts one request in the first `count` KEYS, each with two ARGV: seconds per request and burst in
+# seconds. All have room, or none is counted. It returns whether one refused and how far ahead each is: for scripts of
+# upper rooms that do more in the same round trip.
+LUA: Final = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local found, refused = {}, 0
-for i, key in ipairs(KEYS) do
-  local each, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-  local due = math.max(tonumber(redis.call('GET', key) or '0'), now)
-  local ahead = due + each - now
-  if ahead > burst + 0.000001 then refused = 1 end
-  found[i] = {due, each, burst, ahead}
-end
-local told = {tostring(refused)}
-for i, key in ipairs(KEYS) do
-  local due, each, burst, ahead = found[i][1], found[i][2], found[i][3], found[i][4]
-  if refused == 0 then
-    redis.call('SET', key, string.format('%.6f', due + each), 'PX', math.ceil(ahead * 1000) + 1)
-    due = due + each
+local function limit(count)
+  local found, refused = {}, false
+  for i = 1, count do
+    local each, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+    local due = math.max(tonumber(redis.call('GET', KEYS[i]) or '0'), now)
+    local ahead = due + each - now
+    if ahead > burst + 0.000001 then refused = true end
+    found[i] = {due, each, ahead}
   end
-  told[#told + 1] = string.format('%.6f', due - now)
+  local told = {}
+  for i = 1, count do
+    local due, each, ahead = found[i][1], found[i][2], found[i][3]
+    if not refused then
+      redis.call('SET', KEYS[i], string.format('%.6f', due + each), 'PX', math.ceil(ahead * 1000) + 1)
+      due = due + each
+    end
+    told[i] = string.format('%.6f', due - now)
+  end
+  return refused, told
 end
+"""
+SCRIPT: Final = (
+    LUA
+    + """
+local refused, told = limit(#KEYS)
+table.insert(told, 1, refused and '1' or '0')
 return told
 """
+)
 
 _log = logging.getLogger(__name__)
 
@@ -94,9 +108,38 @@ def take(*subjects: tuple[Limit, str]) -> Verdict | None:
     if not settings.RATE_LIMITS:
         return None
     limits = [limit for limit, _ in subjects]
-    keys = [f"frontdesk:limit:{limit.name}:{subject}" for limit, subject in subjects]
+    keys = keys_of(subjects)
     ahead = _in_redis(keys, limits)
-    refused, due = ahead if ahead is not None else _here(keys, limits)
+    refused, due = ahead if ahead is not None else count_here(keys, limits)
+    return judge(limits, due, refused)
+
+
+def counted_as(address: str) -> str:
+    """Whom a limit counts a request of `address` for: IPv6 by its /64, which is what one customer is given, IPv4 as it
+    is, also where it is written as IPv6; "none" for what is no address (a unix socket)."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "none"
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+
+
+def keys_of(subjects: Sequence[tuple[Limit, str]]) -> list[str]:
+    """Where Redis keeps each subject's count."""
+    return [f"frontdesk:limit:{limit.name}:{subject}" for limit, subject in subjects]
+
+
+def arguments(limits: Sequence[Limit]) -> list[float]:
+    """What `LUA`'s `limit` reads of each."""
+    return [part for limit in limits for part in (1 / limit.per_second, limit.window)]
+
+
+def judge(limits: Sequence[Limit], due: Sequence[float], refused: bool) -> Verdict:
+    """The verdict of the limit with the least room; `due` is how far ahead each is, in seconds."""
     return min((_verdict(limit, one, refused) for limit, one in zip(limits, due, strict=True)), key=_room)
 
 
@@ -114,13 +157,12 @@ def _verdict(limit: Limit, due: float, refused: bool) -> Verdict:
 _left_alone_until = 0.0
 
 
-def _in_redis(keys: list[str], limits: list[Limit]) -> tuple[bool, list[float]] | None:
+def _in_redis(keys: Sequence[str], limits: Sequence[Limit]) -> tuple[bool, list[float]] | None:
     global _left_alone_until
     if time.monotonic() < _left_alone_until:
         return None
-    arguments: list[Any] = [part for limit in limits for part in (1 / limit.per_second, limit.window)]
     try:
-        told = cast("list[bytes]", _script(settings.REDIS_URL)(keys=keys, args=arguments))
+        told = cast("list[bytes]", _script(settings.REDIS_URL)(keys=keys, args=arguments(limits)))
     except redis.RedisError as error:
         _left_alone_until = time.monotonic() + LEFT_ALONE_S
         _log.warning("rate limits are counted per process, because Redis does not answer: %s", error)
@@ -139,7 +181,9 @@ def _script(url: str) -> Any:
 _due: OrderedDict[str, float] = OrderedDict()
 
 
-def _here(keys: list[str], limits: list[Limit]) -> tuple[bool, list[float]]:
+def count_here(keys: Sequence[str], limits: Sequence[Limit]) -> tuple[bool, list[float]]:
+    """Count one request in this process alone, where Redis does not answer: whether one refused, and how far ahead each
+    is."""
     now = time.monotonic()
     due = [max(_due.get(key, 0.0), now) for key in keys]
     refused = any(

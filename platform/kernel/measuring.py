@@ -85,6 +85,14 @@ COST_USD: Final = _counter(
 BUDGET_REFUSALS: Final = _counter(
     "budget_refusals", "Calls refused because a hard-capped budget had no room."
 )
+MESSAGES_REFUSED: Final = _counter(
+    "messages_refused",
+    "Visitors' messages that came too soon, by whose rate: visitor, address, widget, tenant.",
+    "whose",
+)
+CAPS_REACHED: Final = _counter(
+    "spend_caps_reached", "Answers not made because of a spend cap: session, visitor, address.", "cap"
+)
 
 # Work in the background.
 TASKS: Final = _counter("tasks", "Tasks by outcome: succeeded, failed, retried, rejected.", "task", "outcome")

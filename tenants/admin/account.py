@@ -9,13 +9,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelect2Widget, UnfoldAdminTextInputWidget
 
-from tenants.administration import DeedForm, Lines, TenantAdmin
+from tenants.administration import Lines, SpendCapsForm, TenantAdmin
 from tenants.configuring import RETENTION, configure_tenant, timezones
 from tenants.context import require_tenant
 from tenants.models import Tenant
+from tenants.spend_caps import CAPS
 
 
-class AccountForm(DeedForm):
+class AccountForm(SpendCapsForm):
     """The settings, a field for each."""
 
     timezone = forms.ChoiceField(
@@ -61,9 +62,11 @@ class AccountForm(DeedForm):
             "allowed_domains": stored.get("allowedDomains", []),
             "retention_days": stored.get("retentionDays"),
         }
+        self.show_caps(stored, {})
 
     def deed(self) -> Tenant:
-        return configure_tenant(**self.cleaned_data)
+        asked = dict(self.cleaned_data)
+        return configure_tenant(spend_caps=self.take_caps(asked), **asked)
 
 
 @admin.register(Tenant)
@@ -72,7 +75,30 @@ class AccountAdmin(TenantAdmin):
 
     called = ("account", "settings")
     form = AccountForm
-    fields = ("name", "known_as", "plan_name", "timezone", "locale", "allowed_domains", "retention_days")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "known_as",
+                    "plan_name",
+                    "timezone",
+                    "locale",
+                    "allowed_domains",
+                    "retention_days",
+                )
+            },
+        ),
+        (
+            "Spend caps",
+            {
+                "description": "The most that the AI's answers to visitors may cost, so that no stranger can spend "
+                "your budget. Who reaches one is told to ask for a person. Each widget may say otherwise.",
+                "fields": tuple(CAPS.values()),
+            },
+        ),
+    )
     readonly_fields = ("known_as", "plan_name")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -1,6 +1,6 @@
 """What every page of the admin stands on: it acts for one tenant, calls deeds and writes nothing of its own."""
 
-from tenants.administration.forms import DeedForm, Lines, for_request, tried
+from tenants.administration.forms import DeedForm, Lines, SpendCapsForm, for_request, tried
 from tenants.administration.pages import RecordAdmin, TenantAdmin, person, safely
 from tenants.administration.wording import dollars, facts, moment, plural, words
 
@@ -8,6 +8,7 @@ __all__ = [
     "DeedForm",
     "Lines",
     "RecordAdmin",
+    "SpendCapsForm",
     "TenantAdmin",
     "dollars",
     "facts",

@@ -1,14 +1,17 @@
 """Forms whose saving is one deed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.errors import FieldError, FrontdeskError, InvalidInput
+from kernel.money import as_text
+from tenants.spend_caps import CAPS, CapName
 
 
 class DeedForm(forms.ModelForm):  # type: ignore[type-arg]  # each subclass names its model in Meta
@@ -75,6 +78,36 @@ def tried(form: forms.Form, deed: Callable[[], Any]) -> bool:
 def for_request(form: type[DeedForm], request: HttpRequest) -> type[DeedForm]:
     """The form for one request: its deed may depend on who asks."""
     return type(form.__name__, (form,), {"request": request, "__module__": form.__module__})
+
+
+class SpendCapsForm(DeedForm):
+    """A form with the most that visitors may cost, a field per setting (`tenants.spend_caps`)."""
+
+    sessionCapUsd = forms.CharField(
+        label="Per conversation, dollars", required=False, max_length=10, widget=UnfoldAdminTextInputWidget
+    )
+    visitorDayCapUsd = forms.CharField(
+        label="Per visitor and day, dollars", required=False, max_length=10, widget=UnfoldAdminTextInputWidget
+    )
+    addressDayCapUsd = forms.CharField(
+        label="Per address and day, dollars",
+        required=False,
+        max_length=10,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Many people may share an address. Days begin at midnight UTC.",
+    )
+
+    def show_caps(self, own: Mapping[str, Any], above: Mapping[str, Any]) -> None:
+        """Show the caps among the settings `own`; where there is none, the one that holds instead: of `above`, else the
+        installation's."""
+        for name, setting in CAPS.items():
+            self.initial.setdefault(setting, own.get(setting, ""))
+            holds = above.get(setting) or as_text(settings.SPEND_CAPS[name])
+            self.fields[setting].widget.attrs["placeholder"] = f"{holds} while empty"
+
+    def take_caps(self, asked: dict[str, Any]) -> dict[CapName, str]:
+        """The caps among `asked`, which are taken out of it."""
+        return {name: asked.pop(setting).strip() for name, setting in CAPS.items()}
 
 
 class Lines(forms.CharField):

@@ -107,9 +107,12 @@ def of_error(error: FrontdeskError) -> HttpResponse:
     if status is None:
         return _unexpected(error)
     errors = error.errors if isinstance(error, InvalidInput) else ()
-    return problem(
+    response = problem(
         status, error.code, error.detail, errors=errors, retry_after=getattr(error, "retry_after", None)
     )
+    for name, value in getattr(error, "headers", {}).items():
+        response[name] = value
+    return response
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -131,7 +131,8 @@ class TestKeys:
 
 class TestSettings:
     FORM = {"name": "Acme & Sons", "timezone": "Asia/Tokyo", "locale": "de-AT", "allowed_domains": "Acme.example",
-            "retention_days": "90"}  # fmt: skip
+            "retention_days": "90",
+            "sessionCapUsd": "0.75", "visitorDayCapUsd": "", "addressDayCapUsd": " 5 "}  # fmt: skip
 
     def path(self, tenant):
         return address(Tenant, "change", tenant.pk)
@@ -145,7 +146,7 @@ class TestSettings:
             acme.refresh_from_db()
         assert acme.name == "Acme & Sons"
         assert acme.settings == {"timezone": "Asia/Tokyo", "locale": "de-AT", "allowedDomains": ["acme.example"],
-                                 "retentionDays": 90}  # fmt: skip
+                                 "retentionDays": 90, "sessionCapUsd": "0.75", "addressDayCapUsd": "5"}  # fmt: skip
         page = client.get("/admin/")
         assert "Acme &amp; Sons" in page.content.decode()
         assert str(page.context["span"].zone) == "Asia/Tokyo"
@@ -166,7 +167,8 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("field", "value"),
         [("name", " "), ("timezone", "Mars/Base"), ("timezone", "Factory"), ("locale", "no such"),
-         ("retention_days", "0"), ("retention_days", "many"), ("allowed_domains", "https://acme.example"),
+         ("retention_days", "0"), ("sessionCapUsd", "0"), ("addressDayCapUsd", "much"),
+         ("retention_days", "many"), ("allowed_domains", "https://acme.example"),
          ("allowed_domains", "\n".join(f"a{n}.example" for n in range(51)))],
     )  # fmt: skip
     def test_what_is_refused_is_said_at_its_field(self, acme, sign_in, field, value):

@@ -11,7 +11,7 @@ from tenants.permissions import Role
 from tests import conversations
 from tests.admin.rows import address
 from widgets.admin.preview import asked_settings
-from widgets.models import Personality, Widget
+from widgets.models import Message, Personality, Widget
 from widgets.settings import DEFAULTS
 
 WIDGET = {
@@ -20,7 +20,7 @@ WIDGET = {
     "collections": "", "theme": "dark", "position": "bottom-left", "greeting": "Hello", "primaryColor": "#112233",
     "secondaryColor": "#445566", "launcherLabel": "", "starterQuestions": "One?\nTwo?", "locale": "",
     "offlineMessage": "",
-    "privacyUrl": "",
+    "privacyUrl": "", "sessionCapUsd": "", "visitorDayCapUsd": "0.40", "addressDayCapUsd": "",
 }  # fmt: skip
 
 
@@ -47,6 +47,8 @@ class TestWidgets:
             widget = Widget.objects.get()
             assert widget.domain_whitelist == ["https://acme.example", "https://*.acme.example"]
             assert widget.settings["starterQuestions"] == ["One?", "Two?"]
+            assert widget.settings["visitorDayCapUsd"] == "0.40"
+            assert "sessionCapUsd" not in widget.settings
         path = address(Widget, "change", widget.pk)
         page = client.get(path).content.decode()
         assert f"/widget/v1.js?w={widget.public_key}" in page
@@ -63,7 +65,7 @@ class TestWidgets:
     @pytest.mark.parametrize(
         ("field", "value"),
         [("name", ""), ("domain_whitelist", "acme.com"), ("primaryColor", "red"), ("starterQuestions", "a\n" * 7),
-         ("privacyUrl", "javascript:alert(1)"), ("theme", "pink"), ("locale", "no such")],
+         ("privacyUrl", "javascript:alert(1)"), ("theme", "pink"), ("visitorDayCapUsd", "-1"), ("locale", "no such")],
     )  # fmt: skip
     def test_what_is_refused_is_said_at_its_field(self, acme, sign_in, field, value):
         response = sign_in(acme).post("/admin/widgets/widget/add/", {**WIDGET, field: value})
@@ -71,6 +73,31 @@ class TestWidgets:
         assert list(response.context["adminform"].form.errors) == [field]
         with acting_as(acme):
             assert not Widget.objects.exists()
+
+    def test_how_often_a_cap_stopped_the_ai_is_told(self, filled, acme, bolt, sign_in):
+        session, theirs = filled
+        path = address(Widget, "change", session.widget_id)
+        client = sign_in(acme)
+        assert "Stopped by a spend cap" not in client.get(path).content.decode()
+        for tenant, of, caps in (
+            (acme, session, ["visitor", "visitor", "address"]),
+            (bolt, theirs, ["session"]),
+        ):
+            with acting_as(tenant):
+                for seq, cap in enumerate(caps, 10):
+                    Message.objects.create(
+                        session=of,
+                        seq=seq,
+                        role="assistant",
+                        content="x",
+                        metadata={"event": "budget_reached", "cap": cap},
+                    )
+        page = " ".join(client.get(path).content.decode().split())
+        assert "2 by the cap per visitor, 1 by the cap per address." in page
+        assert "per conversation." not in page
+        assert "Stopped by a spend cap today" in client.get("/admin/").content.decode()
+        listed = client.get("/admin/widgets/message/?outcome=capped").context["cl"].result_list
+        assert len(listed) == 3
 
     def test_one_with_conversations_stays_and_says_why(self, filled, acme, sign_in):
         session, _ = filled

@@ -75,7 +75,7 @@ def test_without_redis_and_with_it_alike(per_second, at_once, asked):
     keys = [f"k:{subject}"]
     for number in range(1, asked + 1):
         in_redis = limiting._in_redis(keys, [limit])
-        here = limiting._here(keys, [limit])
+        here = limiting.count_here(keys, [limit])
         assert in_redis is not None
         if number <= at_once:
             assert (in_redis[0], here[0]) == (False, False)

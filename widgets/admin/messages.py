@@ -10,6 +10,7 @@ from unfold.decorators import display
 
 from tenants.administration import RecordAdmin, facts, moment, words
 from tenants.administration.filters import Choice
+from widgets.counting import STOPPED_BY_CAP
 from widgets.inbox.formatting import as_html
 from widgets.models import Message, MessageRole
 
@@ -24,10 +25,16 @@ class OutcomeFilter(Choice):
 
     title = "answer"
     parameter_name = "outcome"
-    choices_ = (("answered", "answered"), ("unanswered", "unanswered"))
+    choices_ = (
+        ("answered", "answered"),
+        ("unanswered", "unanswered"),
+        ("capped", "stopped by a spend cap"),
+    )
 
     def narrowed(self, rows: "QuerySet[Any]", value: str) -> "QuerySet[Any]":
         answers = rows.filter(role=MessageRole.ASSISTANT, author=None)
+        if value == "capped":
+            return answers.filter(STOPPED_BY_CAP)
         return answers.filter(UNANSWERED) if value == "unanswered" else answers.exclude(UNANSWERED)
 
 

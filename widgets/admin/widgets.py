@@ -18,8 +18,12 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from tenants.administration import DeedForm, Lines, TenantAdmin, moment
+from tenants.administration import Lines, SpendCapsForm, TenantAdmin, moment
+from tenants.context import require_tenant
+from tenants.models import Tenant
+from tenants.spend_caps import CAPS
 from widgets.admin.preview import preview_page, preview_script
+from widgets.counting import stopped_by_caps
 from widgets.editing import create_widget, delete_widget, update_widget
 from widgets.models import Widget
 from widgets.settings import MAX_STARTER_QUESTIONS, complete
@@ -30,7 +34,7 @@ LOOK: Final = (
 )  # fmt: skip
 
 
-class WidgetForm(DeedForm):
+class WidgetForm(SpendCapsForm):
     """A widget and its look, a field per setting."""
 
     domain_whitelist = Lines(
@@ -93,12 +97,17 @@ class WidgetForm(DeedForm):
         if isinstance(personality, forms.ModelChoiceField):
             personality.empty_label = "The default one"
         for key, value in complete(self.instance.settings).items():
-            if key in self.fields:
+            if key in LOOK:
                 self.initial.setdefault(key, value)
+        house = Tenant.objects.values_list("settings", flat=True).get(pk=require_tenant().id)
+        self.show_caps(self.instance.settings, house)
 
     def deed(self) -> Widget:
         asked = dict(self.cleaned_data)
         asked["settings"] = {key: asked.pop(key) for key in LOOK}
+        # Empty takes a cap back to the tenant's.
+        caps = self.take_caps(asked)
+        asked["settings"] |= {CAPS[name]: text or None for name, text in caps.items()}
         asked["personality_id"] = getattr(asked.pop("personality"), "pk", None)
         return create_widget(**asked) if self.is_new else update_widget(self.instance.pk, **asked)
 
@@ -131,7 +140,15 @@ class WidgetAdmin(TenantAdmin):
         look = ("Look", {"fields": LOOK[:5]})
         words = ("Words", {"fields": LOOK[5:]})
         answers = ("Answers", {"fields": ("personality", "collections")})
-        return [about, look, words, answers]
+        caps = (
+            "Spend caps",
+            {
+                "description": "The most that the AI's answers to visitors may cost, so that no stranger can spend "
+                "your budget. Who reaches one is told to ask for a person.",
+                "fields": tuple(CAPS.values()),
+            },
+        )
+        return [about, look, words, answers, caps]
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, obj: Widget | None = None, **kwargs: Any
@@ -139,6 +156,7 @@ class WidgetAdmin(TenantAdmin):
         if obj is not None:
             tag = f'<script src="{settings.BASE_URL}/widget/v1.js?w={obj.public_key}" async></script>'
             context["snippet"] = tag
+            context["stopped"] = stopped_by_caps(obj)
         response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
         return response
 

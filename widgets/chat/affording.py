@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -19,7 +19,15 @@ INPUT_MARGIN: Final = 4 / 3
 NOTE_ASKED: Final = "UPDATE answer_runs SET metadata = %s::jsonb WHERE id = %s"
 
 
-def afford(purpose_id: uuid.UUID, model: ChatModel, request: ChatRequest) -> ChatModel | None:
+class Afforded(NamedTuple):
+    """Who is to be asked, and the most it may cost: in dollars, None where a price is unknown, and in tokens."""
+
+    model: ChatModel
+    amount: Decimal | None
+    tokens: int
+
+
+def afford(purpose_id: uuid.UUID, model: ChatModel, request: ChatRequest) -> Afforded | None:
     """Hold back the most that the dearest of `model`'s models may cost, and give `model` back; None where a hard cap
     has no room for it. Where the budget that refuses says `cheaper_model`, the dearest are left out until the rest
     fits.
@@ -41,7 +49,7 @@ def afford(purpose_id: uuid.UUID, model: ChatModel, request: ChatRequest) -> Cha
             if refused.degrade != Degrade.CHEAPER_MODEL:
                 return None
         else:
-            return choice
+            return Afforded(choice, amount, most.input_tokens + most.output_tokens)
     return None
 
 

@@ -7,12 +7,14 @@ dies, the lease expires and `recovery` ends what was begun.
 import asyncio
 import logging
 import uuid
+from decimal import Decimal
 from typing import Final
 
 from django.db import Error as DatabaseError
 
 from kernel import tracing
 from tenants.context import TenantRef, run_as
+from widgets.chat.admitting import Allowance
 from widgets.chat.asking import Run
 from widgets.chat.composing import Composition, broken_off, compose
 from widgets.chat.hub import Hub, LiveAnswer, as_event, hub
@@ -34,31 +36,40 @@ REPORTED: Final[dict[str, ErrorCode]] = {
 }
 
 
-def start_answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> None:
-    """Answer `run` in a task that outlives the caller."""
+def start_answer(
+    tenant: TenantRef, widget_id: uuid.UUID | None, run: Run, allowance: Allowance | None = None
+) -> None:
+    """Answer `run` in a task that outlives the caller. `allowance`: what it may cost, where a visitor asks."""
     hub().begin((tenant, run.session_id), run.message_id)
-    hub().spawn(answer(tenant, widget_id, run))
+    hub().spawn(answer(tenant, widget_id, run, allowance))
 
 
-async def answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> Replied:
+async def answer(
+    tenant: TenantRef, widget_id: uuid.UUID | None, run: Run, allowance: Allowance | None = None
+) -> Replied:
     """Make, tell and commit the answer to `run`, then start on whatever was asked in the meantime."""
     with tracing.span("answer", frontdesk__session__id=str(run.session_id)):
-        replied = await _answer(tenant, widget_id, run)
+        replied = await _answer(tenant, widget_id, run, allowance)
     if replied.next_run is not None:
-        start_answer(tenant, widget_id, replied.next_run)
+        start_answer(tenant, widget_id, replied.next_run, allowance.next() if allowance else None)
     return replied
 
 
-async def _answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> Replied:
+async def _answer(
+    tenant: TenantRef, widget_id: uuid.UUID | None, run: Run, allowance: Allowance | None
+) -> Replied:
     rooms, key = hub(), (tenant, run.session_id)
     live = rooms.answering(key) or rooms.begin(key, run.message_id)
     speaker = Speaker(rooms, tenant, run, live)
-    work = Composition.of(tenant, widget_id, run, speaker.say)
+    work = Composition.of(tenant, widget_id, run, speaker.say, allowance)
     rooms.tell(key, {"type": "start", "message_id": str(run.message_id)})
     live.work = asyncio.create_task(compose_safely(work))
     leases().hold(tenant, run, live)
+    cost: str | None = None
+    tokens = 0
     try:
         draft = await live.work
+        tokens = draft.metadata["tokensUsed"]
         speaker.flush()
         with tracing.span("commit answer") as span:
             replied = await _commit(tenant, run, draft)
@@ -66,6 +77,8 @@ async def _answer(tenant: TenantRef, widget_id: uuid.UUID | None, run: Run) -> R
             span.set(frontdesk__cost_usd=None if cost is None else float(cost))
     finally:
         leases().let_go(tenant, run)
+        if allowance is not None:
+            allowance.settle(Decimal(cost) if cost is not None else None, tokens)
     rooms.finish(key)
     _tell(rooms, tenant, run, draft, replied)
     if replied.message is not None:

@@ -74,7 +74,8 @@ async def messages(request: HttpRequest) -> HttpResponseBase:
         guest, start = await exchanging.admit(token, origin or _own_origin(request))
         response: HttpResponseBase
         if request.method == "GET":
-            poll = await exchanging.poll(guest, start, request.GET.get("after", "0"))
+            after, address = request.GET.get("after", "0"), request.META.get("REMOTE_ADDR", "")
+            poll = await exchanging.poll(guest, start, after, address)
             response = HttpResponse(orjson.dumps(poll), content_type="application/json")
         else:
             events = exchanging.exchange(guest, start, _metadata(request, origin), request.body)
@@ -112,7 +113,7 @@ def _preflight(origin: str | None, methods: str) -> HttpResponse:
 def _readable_by(response: Response, origin: str | None) -> Response:
     """Let the page read the answer, refusals too. No cookie is ever involved, so any origin may be told."""
     response["Access-Control-Allow-Origin"] = origin or "*"
-    response["Access-Control-Expose-Headers"] = "Retry-After"
+    response["Access-Control-Expose-Headers"] = "Retry-After, RateLimit, RateLimit-Policy"
     response["Vary"] = "Origin"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

@@ -7,17 +7,17 @@ from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
 from kernel.errors import FieldError, FrontdeskError, InvalidInput, NotFound
-from kernel.limiting import Limit, take
+from kernel.limiting import Limit, Verdict, counted_as, take
 from tenants.context import TenantRef, acting_as
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
 from widgets import settings as widget_settings
-from widgets.chat import beginning, messages, origins, visiting
+from widgets.chat import beginning, capping, messages, origins, visiting
 from widgets.chat.messages import MessageObject
 from widgets.chat.protocol import SessionState, session_state
 from widgets.chat.visiting import Guest
 from widgets.models import Personality, Session, Widget
-from widgets.settings import WidgetSettings
+from widgets.settings import Look
 
 MESSAGES_AT_BOOT: Final = 50
 # What of a widget's settings its visitors may see; the rest is the tenant's own.
@@ -48,9 +48,9 @@ class TooManyBoots(FrontdeskError):
 
     code = "rate_limited"
 
-    def __init__(self, detail: str, *, retry_after: float) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__("too many visits from here; try again later")
+        self.retry_after, self.headers = verdict.retry_after_s, verdict.headers()
 
 
 class BootRequest(BaseModel):
@@ -73,7 +73,7 @@ class BootWidget(TypedDict):
     """The widget as the panel shows it."""
 
     name: str
-    settings: Annotated[dict[str, Any], WidgetSettings]
+    settings: Annotated[dict[str, Any], Look]
     personality: BootPersonality | None
 
 
@@ -142,14 +142,16 @@ def boot(request: BootRequest, origin: str | None, address: str = "") -> BootRes
 
 def _limit(address: str, widget: str) -> None:
     """Anybody may boot, so nobody may boot too often: a refusal costs no ticket and reaches no other visitor's room."""
-    verdict = take((PER_ADDRESS, address), (PER_WIDGET, widget))
+    verdict = take((PER_ADDRESS, counted_as(address)), (PER_WIDGET, widget))
     if verdict is not None and not verdict.allowed:
-        raise TooManyBoots("too many visits from here; try again later", retry_after=verdict.retry_after_s)
+        raise TooManyBoots(verdict)
 
 
 def active_widget(origin: str | None, **which: object) -> Widget:
-    """The acting tenant's active widget, for a page at `origin`. Raises WidgetNotFound, OriginNotAllowed."""
-    widget = Widget.objects.select_related("personality").filter(is_active=True, **which).first()
+    """The acting tenant's active widget with its terms, for a page at `origin`. Raises WidgetNotFound,
+    OriginNotAllowed."""
+    known = Widget.objects.select_related("personality").filter(is_active=True, **which)
+    widget = capping.with_terms(known).first()
     if widget is None:
         raise WidgetNotFound("there is no such widget")
     if not origins.allows(widget, origin):

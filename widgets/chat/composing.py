@@ -28,7 +28,8 @@ from knowledge.search import SearchOutcome
 from tenants.context import TenantRef, run_as
 from tenants.db.prepared import prepared_cursor
 from widgets.chat import grounding, prompt
-from widgets.chat.affording import afford
+from widgets.chat.admitting import Allowance
+from widgets.chat.affording import Afforded, afford
 from widgets.chat.asking import Run, Turn
 from widgets.chat.replying import Draft
 from widgets.chat.wording import Occasion, words_for
@@ -63,6 +64,8 @@ class Composition:
     widget_id: uuid.UUID | None = None
     personality_id: uuid.UUID | None = None
     draft: Personality | None = None
+    # What a visitor's answer may cost; None where one of the tenant's own programs or people asks.
+    allowance: Allowance | None = None
     session_id: uuid.UUID | None = None
     message_id: uuid.UUID | None = None
     started: float = field(default_factory=time.monotonic)
@@ -80,7 +83,14 @@ class Composition:
     traced: dict[str, Ids] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, tenant: TenantRef, widget_id: uuid.UUID | None, run: Run, say: Say) -> "Composition":
+    def of(
+        cls,
+        tenant: TenantRef,
+        widget_id: uuid.UUID | None,
+        run: Run,
+        say: Say,
+        allowance: Allowance | None = None,
+    ) -> "Composition":
         """The answer to a chat's run."""
         return cls(
             tenant,
@@ -91,6 +101,7 @@ class Composition:
             widget_id=widget_id,
             session_id=run.session_id,
             message_id=run.message_id,
+            allowance=allowance,
         )
 
     def speak(self, text: str) -> None:
@@ -109,13 +120,17 @@ class LookedUp:
     personality: Personality | None
     model: ChatModel
     request: ChatRequest
-    affordable: bool
+    afforded: Afforded | None
     locale: str | None
 
 
 async def compose(work: Composition) -> Draft:
     """The answer to `work.question`, said through `work.speak` as it comes. Raises no ProviderError: what a failing
     provider leaves is a draft too."""
+    allowance = work.allowance
+    if allowance is not None and allowance.reached is not None:
+        work.locale = allowance.payer.terms.locale
+        return declined(work, "cap_reached")
     turns = [{"role": turn.role, "content": turn.content} for turn in work.turns]
     try:
         query = search.prepare(work.question, turns)
@@ -132,8 +147,10 @@ async def compose(work: Composition) -> Draft:
     work.locale = found.locale
     if not found.outcome.supported:
         return declined(work, "abstained")
-    if not found.affordable:
+    if found.afforded is None:
         return declined(work, "budget_reached")
+    if allowance is not None and not await allowance.cover(found.afforded.amount, found.afforded.tokens):
+        return declined(work, "cap_reached")
     try:
         with tracing.chat_span(found.model.provider, found.model.model) as span:
             work.traced["llm"] = span.ids
@@ -164,10 +181,9 @@ def look_up(work: Composition, query: str) -> LookedUp:
     personality = work.draft or speaker.personality
     model = answering_model(personality.preferred_model if personality else "")
     request = prompt.build(personality, work.question, work.turns, outcome.results)
-    affordable = afford(work.purpose_id, model, request) if outcome.supported else None
-    return LookedUp(
-        outcome, personality, affordable or model, request, affordable is not None, speaker.locale
-    )
+    afforded = afford(work.purpose_id, model, request) if outcome.supported else None
+    asked = afforded.model if afforded else model
+    return LookedUp(outcome, personality, asked, request, afforded, speaker.locale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +223,11 @@ def declined(work: Composition, occasion: Occasion) -> Draft:
     """No model's answer: our own words, said like one."""
     work.speak(words_for(occasion, work.locale))
     status = MessageStatus.COMPLETE if occasion == "abstained" else MessageStatus.FAILED
-    return _draft(work, status, occasion)
+    if occasion != "cap_reached":
+        return _draft(work, status, occasion)
+    draft = _draft(work, status, "budget_reached")
+    draft.metadata["cap"] = work.allowance.reached if work.allowance else None
+    return draft
 
 
 def broken_off(work: Composition, occasion: Occasion) -> Draft:

@@ -12,8 +12,8 @@ from kernel import measuring, observing, tracing
 from tenants.context import run_as, run_in_thread
 from widgets.chat import conversing, visiting
 from widgets.chat.hub import Outbox
-from widgets.chat.limits import TooFast
-from widgets.chat.protocol import FrameError, encode, parse
+from widgets.chat.limits import TooFast, TooSoon
+from widgets.chat.protocol import FrameError, encode, error, parse
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels sh
         except FrameError as refused:
             measuring.FRAMES.labels("invalid").inc()
             self.chat.outbox.push(encode(refused.frame))
+        except TooSoon as refused:
+            wait = round(refused.retry_after, 1)
+            self.chat.outbox.push(
+                encode(error("too_fast", refused.detail, id=refused.own_id, retry_after=wait))
+            )
         except TooFast:
             self.chat.outbox.close()
             await self.close(TOO_FAST)

@@ -2,14 +2,17 @@
 
 import uuid
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from kernel import observing, tracing
 from kernel.errors import Conflict, NotFound
 from tenants.context import run_as
-from widgets.chat import asking, beginning, messages, origins, reading
+from widgets.chat import asking, beginning, capping, messages, origins, reading
+from widgets.chat.admitting import Allowance, admit
 from widgets.chat.answering import start_answer
 from widgets.chat.asking import Asked
+from widgets.chat.capping import Payer, Terms
 from widgets.chat.hub import Key, Outbox, Watcher, hub
 from widgets.chat.limits import ConnectionLimits
 from widgets.chat.messages import MessageObject
@@ -40,11 +43,13 @@ from widgets.models import Widget
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a connection starts from: the open session, if there is one."""
+    """What a connection starts from: the widget's terms and the open session, if there is one."""
 
+    terms: Terms
     session_id: uuid.UUID | None = None
     status: str = "ai"
     last_seq: int = 0
+    cost_usd: Decimal = Decimal(0)
 
     def state(self) -> SessionState | None:
         """As boot and ready tell it."""
@@ -52,14 +57,31 @@ class Opening:
             return None
         return session_state(self.session_id, self.status, self.last_seq)
 
+    def payer(self, guest: Guest, address: str) -> Payer:
+        """Whom the answers on this connection are counted for."""
+        return Payer(
+            guest.tenant,
+            guest.widget_id,
+            guest.visitor_id,
+            address,
+            self.terms,
+            self.session_id,
+            capping.nano(self.cost_usd),
+        )
+
+
+def opening_of(guest: Guest, widget: Widget) -> Opening:
+    """What a connection of the guest at this widget, one from `with_terms`, starts from."""
+    session, terms = beginning.resumable_session(guest), capping.terms_of(widget)
+    if session is None:
+        return Opening(terms)
+    return Opening(terms, session.pk, session.status, session.last_seq, session.cost_usd)
+
 
 def opening(guest: Guest, origin: str) -> Opening | None:
     """The guest's open session; None when the widget is gone or no longer allows this origin."""
-    widget = Widget.objects.filter(pk=guest.widget_id, is_active=True).first()
-    if widget is None or not origins.allows(widget, origin):
-        return None
-    session = beginning.resumable_session(guest)
-    return Opening(session.pk, session.status, session.last_seq) if session else Opening()
+    widget = capping.with_terms(Widget.objects.filter(pk=guest.widget_id, is_active=True)).first()
+    return opening_of(guest, widget) if widget is not None and origins.allows(widget, origin) else None
 
 
 class Conversation:
@@ -72,6 +94,7 @@ class Conversation:
         self.limits = limits or ConnectionLimits()
         self._watcher = Watcher(outbox, 0)
         self._session_id: uuid.UUID | None = None
+        self._payer: Payer | None = None
         self._read_seq = 0
 
     @property
@@ -87,6 +110,7 @@ class Conversation:
     async def join(self, start: Opening) -> None:
         """From here on, whatever the session tells."""
         self._watcher.seq = start.last_seq
+        self._payer = start.payer(self.guest, self.metadata["ip"])
         if start.session_id is not None:
             await self._watch(start.session_id)
 
@@ -97,7 +121,7 @@ class Conversation:
             await hub().leave(self._key(), self._watcher)
 
     async def handle(self, frame: ClientFrame) -> None:
-        """Do what a frame asks."""
+        """Do what a frame asks. Raises TooSoon."""
         match frame:
             case ClientMessage():
                 await self._message(frame)
@@ -120,19 +144,28 @@ class Conversation:
 
     async def _message(self, frame: ClientMessage) -> None:
         own_id = str(frame.id)
-        if self._is_too_fast(self.limits.message(), own_id):
-            return
+        self.limits.message(own_id)
         if frame.attachments:
             self._refuse("attachment_refused", "attachments: not offered by this widget yet", own_id)
             return
-        with tracing.span("commit question"):
-            asked = await run_as(
-                self.guest.tenant, asking.ask, self.guest, frame.id, frame.content, metadata=self.metadata
-            )
+        assert self._payer is not None
+        allowance = await admit(self._payer, own_id)
+        try:
+            with tracing.span("commit question"):
+                asked = await run_as(
+                    self.guest.tenant, asking.ask, self.guest, frame.id, frame.content, metadata=self.metadata
+                )
+        except BaseException:
+            allowance.release()
+            raise
         observing.note(session_id=asked.session_id)
+        allowance.said_in(asked.session_id)
+        self._payer = allowance.payer
+        if asked.run is None:
+            allowance.release()
         await self._acknowledge(own_id, asked)
         if asked.run is not None:
-            start_answer(self.guest.tenant, self.guest.widget_id, asked.run)
+            start_answer(self.guest.tenant, self.guest.widget_id, asked.run, allowance)
 
     async def _acknowledge(self, own_id: str, asked: Asked) -> None:
         if asked.session_id != self._session_id:
@@ -180,7 +213,8 @@ class Conversation:
         finally:
             self._watcher.release(last, known_text, answer_id)
         if next_run is not None:
-            start_answer(self.guest.tenant, self.guest.widget_id, next_run)
+            assert self._payer is not None
+            start_answer(self.guest.tenant, self.guest.widget_id, next_run, Allowance(self._payer))
 
     async def _stop(self) -> None:
         if self._session_id is not None:
@@ -201,8 +235,7 @@ class Conversation:
 
     async def _rate(self, frame: ClientFeedback) -> None:
         about = str(frame.message_id)
-        if self._is_too_fast(self.limits.deed(), about):
-            return
+        self.limits.deed(about)
         try:
             await run_as(
                 self.guest.tenant, rate, self.guest.visitor_id, frame.message_id, frame.rating, frame.comment
@@ -213,7 +246,8 @@ class Conversation:
     async def _hand_over(self, reason: str | None) -> None:
         if self._session_id is None:
             self._refuse("not_found", "there is no conversation yet: say something first")
-        elif not self._is_too_fast(self.limits.deed()):
+        else:
+            self.limits.deed()
             try:
                 await run_as(self.guest.tenant, ask_for_person, self._session_id, reason)
             except (NotFound, Conflict) as problem:
@@ -240,12 +274,6 @@ class Conversation:
     def _key(self) -> Key:
         assert self._session_id is not None
         return self.guest.tenant, self._session_id
-
-    def _is_too_fast(self, wait: float, own_id: str | None = None) -> bool:
-        if wait:
-            detail = "wait a moment before the next one"
-            self._send(error("too_fast", detail, id=own_id, retry_after=round(wait, 1)))
-        return wait > 0
 
     def _refuse(self, code: ErrorCode, detail: str, own_id: str | None = None) -> None:
         self._send(error(code, detail, id=own_id))

@@ -10,15 +10,16 @@ from typing import Any, Final, TypedDict
 
 import orjson
 
-from kernel.errors import FrontdeskError, InvalidInput
+from kernel.errors import InvalidInput
 from tenants.context import run_as, run_in_thread
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
-from widgets.chat import asking, beginning, booting, visiting
+from widgets.chat import asking, booting, visiting
+from widgets.chat.admitting import Allowance
 from widgets.chat.answering import start_answer
-from widgets.chat.conversing import Conversation, Opening
+from widgets.chat.conversing import Conversation, Opening, opening_of
 from widgets.chat.hub import LONGEST_BACKLOG, Outbox, hub
-from widgets.chat.limits import TooFast, limits_of
+from widgets.chat.limits import limits_of
 from widgets.chat.messages import MessageObject
 from widgets.chat.protocol import (
     MAX_SEQ,
@@ -36,14 +37,6 @@ from widgets.chat.visiting import Bearer, Guest, IdentityInvalid
 HEARTBEAT_S: Final = 10.0
 COMMENT: Final = b":\n\n"
 AMID_AN_ANSWER: Final = ('{"type":"start"', '{"type":"delta"')
-TOO_FAST_S: Final = 10.0
-
-
-class TooManyRequests(FrontdeskError):
-    """The visitor asks so often that they have to wait."""
-
-    code = "too_fast"
-    retry_after = TOO_FAST_S
 
 
 class Poll(TypedDict, total=False):
@@ -59,13 +52,10 @@ class Poll(TypedDict, total=False):
 async def admit(token: str, origin: str | None) -> tuple[Guest, Opening]:
     """The visitor of a token, on the page at `origin`, and their open session.
 
-    Raises TokenInvalid, WidgetNotFound, OriginNotAllowed, IdentityInvalid, TooManyRequests.
+    Raises TokenInvalid, WidgetNotFound, OriginNotAllowed, IdentityInvalid, TooSoon.
     """
     named = visiting.bearer(token)
-    try:
-        limits_of(named.visitor_id).frame()
-    except TooFast:
-        raise TooManyRequests("wait a moment before the next request") from None
+    limits_of(named.visitor_id).request()
     tenant = await run_in_thread(lambda: resolve_tenant(KeyKind.TENANT, str(named.tenant_id)))
     if tenant is None:
         raise booting.WidgetNotFound("there is no such widget")
@@ -81,11 +71,10 @@ def _opening(guest: Guest, named: Bearer, origin: str | None) -> Opening:
     widget = booting.active_widget(origin, pk=guest.widget_id)
     if widget.require_identity and not named.is_identified:
         raise IdentityInvalid("identity: this widget is for signed-in visitors only")
-    session = beginning.resumable_session(guest)
-    return Opening(session.pk, session.status, session.last_seq) if session else Opening()
+    return opening_of(guest, widget)
 
 
-async def poll(guest: Guest, start: Opening, after: str) -> Poll:
+async def poll(guest: Guest, start: Opening, after: str, address: str) -> Poll:
     """What was said after the seq `after`. Raises InvalidInput."""
     if not (after.isascii() and after.isdigit() and int(after) <= MAX_SEQ):
         raise InvalidInput.of("after", f"must be a whole number from 0 to {MAX_SEQ}")
@@ -93,7 +82,7 @@ async def poll(guest: Guest, start: Opening, after: str) -> Poll:
         return {"type": "history", "messages": [], "complete": True, "session": None}
     frame, next_run = await history_after((guest.tenant, start.session_id), int(after))
     if next_run is not None:
-        start_answer(guest.tenant, guest.widget_id, next_run)
+        start_answer(guest.tenant, guest.widget_id, next_run, Allowance(start.payer(guest, address)))
     return {**frame, "session": start.state()}
 
 

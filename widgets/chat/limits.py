@@ -1,4 +1,4 @@
-"""How fast one connection may talk. Limits across connections, visitors and tenants come with the rate limits."""
+"""How fast one connection may talk, counted in its own process; `admitting` counts messages across all of them."""
 
 import time
 import uuid
@@ -6,6 +6,9 @@ from collections import OrderedDict
 from typing import Final
 
 from django.conf import settings
+
+from kernel.errors import FrontdeskError
+from kernel.limiting import Limit, Verdict
 
 MESSAGES_PER_S: Final = 0.5
 MESSAGES_AT_ONCE: Final = 10
@@ -16,12 +19,25 @@ TYPING_AT_ONCE: Final = 3
 # Feedback, asking for a person: each writes a row or locks a session.
 DEEDS_PER_S: Final = 1.0
 DEEDS_AT_ONCE: Final = 20
+# How long a flood of requests without a socket has to pause, as one on a socket does before it comes back.
+TOO_FAST_S: Final = 10.0
 # Visitors without a socket whose limits a process remembers: the ones it has heard of last.
 VISITORS_REMEMBERED: Final = 10_000
 
 
 class TooFast(Exception):
     """The connection sends so many frames that it is closed."""
+
+
+class TooSoon(FrontdeskError):
+    """A message, a rating or a call for a person came too soon after others. `own_id` is the id its frame brought;
+    `headers` say the limit and how much of it is left, as HTTP does."""
+
+    code = "too_fast"
+
+    def __init__(self, verdict: Verdict, own_id: str | None = None) -> None:
+        super().__init__("wait a moment before the next one")
+        self.retry_after, self.headers, self.own_id = verdict.retry_after_s, verdict.headers(), own_id
 
 
 class Bucket:
@@ -44,6 +60,11 @@ class Bucket:
         return (1 - self._left) / self._per_second
 
 
+def refusal(name: str, per_second: float, at_once: int, wait: float) -> Verdict:
+    """What a bucket that is empty for `wait` seconds says of itself."""
+    return Verdict(Limit(name, per_second, at_once), 0, at_once / per_second, wait)
+
+
 class ConnectionLimits:
     """One connection's buckets; of those that few connections need there is none until it is needed."""
 
@@ -60,14 +81,23 @@ class ConnectionLimits:
         if settings.RATE_LIMITS and self._frames.take():
             raise TooFast
 
-    def message(self) -> float:
-        """Count a message: 0, or the seconds to wait before the next."""
-        return self._messages.take() if settings.RATE_LIMITS else 0.0
+    def request(self) -> None:
+        """Count a request that stands for a connection. Raises TooSoon."""
+        if settings.RATE_LIMITS and self._frames.take():
+            raise TooSoon(refusal("requests", FRAMES_PER_S, FRAMES_AT_ONCE, TOO_FAST_S))
 
-    def deed(self) -> float:
-        """Count a rating or a call for a person: 0, or the seconds to wait before the next."""
+    def message(self, own_id: str) -> None:
+        """Count a message. Raises TooSoon."""
+        wait = self._messages.take() if settings.RATE_LIMITS else 0.0
+        if wait:
+            raise TooSoon(refusal("messages", MESSAGES_PER_S, MESSAGES_AT_ONCE, wait), own_id)
+
+    def deed(self, own_id: str | None = None) -> None:
+        """Count a rating or a call for a person. Raises TooSoon."""
         self._deeds = self._deeds or Bucket(DEEDS_PER_S, DEEDS_AT_ONCE)
-        return self._deeds.take() if settings.RATE_LIMITS else 0.0
+        wait = self._deeds.take() if settings.RATE_LIMITS else 0.0
+        if wait:
+            raise TooSoon(refusal("deeds", DEEDS_PER_S, DEEDS_AT_ONCE, wait), own_id)
 
     def typing(self) -> float:
         """Count a sign of life: 0, or the seconds until the next is worth relaying."""

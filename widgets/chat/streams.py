@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -49,6 +49,16 @@ class Outgoing:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A script to be run, whose answer nobody waits for; `then` is called once it has been, or Redis was away."""
+
+    script: str
+    keys: Sequence[str]
+    values: Sequence[str | int]
+    then: Callable[[], None]
+
+
 def channel(tenant: TenantRef, session_id: uuid.UUID) -> str:
     """Where a session's events are published; the tenant is part of every key."""
     return f"fd:{tenant.id}:session:{session_id}"
@@ -68,6 +78,7 @@ class Bus:
         self._handlers: dict[str, Handler] = {}
         self._reader: asyncio.Task[None] | None = None
         self._outgoing: list[Outgoing] = []
+        self._deeds: list[Deed] = []
         self._sender: asyncio.Task[None] | None = None
 
     def append(
@@ -80,6 +91,11 @@ class Bus:
         """Tell the session's other processes, soon and in the order of the calls."""
         self._send_soon(Outgoing(channel(tenant, session_id), event))
 
+    def run(self, deed: Deed) -> None:
+        """Run a script, soon; lost where Redis is away."""
+        self._deeds.append(deed)
+        self._begin_sending()
+
     async def flush(self) -> None:
         """Return once everything asked for so far has been sent."""
         while self._sender is not None:
@@ -87,22 +103,30 @@ class Bus:
 
     def _send_soon(self, outgoing: "Outgoing") -> None:
         self._outgoing.append(outgoing)
+        self._begin_sending()
+
+    def _begin_sending(self) -> None:
         if self._sender is None:
             self._sender = asyncio.create_task(self._send())
 
     async def _send(self) -> None:
         """Send what has gathered until nothing has. Only one such task runs, so that nothing overtakes."""
         try:
-            while self._outgoing:
+            while self._outgoing or self._deeds:
                 await asyncio.sleep(GATHERED_S)
                 batch, self._outgoing = self._outgoing, []
+                deeds, self._deeds = self._deeds, []
                 with _tolerated("tell other processes"):
-                    await self._pipeline(batch).execute()
+                    await self._pipeline(batch, deeds).execute()
+                for deed in deeds:
+                    deed.then()
         finally:
             self._sender = None
 
-    def _pipeline(self, batch: "list[Outgoing]") -> Any:
+    def _pipeline(self, batch: "list[Outgoing]", deeds: "list[Deed]") -> Any:
         pipeline = self._client.pipeline(transaction=False)
+        for deed in deeds:
+            pipeline.eval(deed.script, len(deed.keys), *deed.keys, *deed.values)
         kept: dict[str, list[str]] = {}
         for outgoing in batch:
             if outgoing.stream is not None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from widgets.chat.booting import BootPersonality, BootRequest, BootResponse, BootWidget
 from widgets.chat.protocol import CLIENT_FRAMES, SERVER_FRAMES, SHARED_SHAPES
-from widgets.settings import WidgetSettings
+from widgets.settings import Look
 
 TARGET: Final = Path(__file__).resolve().parents[1] / "embed" / "src" / "protocol.ts"
 HEADER: Final = """\
@@ -27,7 +27,7 @@ HEADER: Final = """\
  */
 """
 SHAPES: Final = (
-    *SHARED_SHAPES, WidgetSettings, BootPersonality, BootWidget, BootRequest, BootResponse, *CLIENT_FRAMES,
+    *SHARED_SHAPES, Look, BootPersonality, BootWidget, BootRequest, BootResponse, *CLIENT_FRAMES,
     *SERVER_FRAMES,
 )  # fmt: skip
 SCALARS: Final[dict[Any, str]] = {

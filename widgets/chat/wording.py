@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-Occasion = Literal["abstained", "model_unavailable", "budget_reached", "interrupted"]
+Occasion = Literal["abstained", "model_unavailable", "budget_reached", "cap_reached", "interrupted"]
 
 FALLBACK: Final = "en"
 
@@ -14,6 +14,8 @@ TEXTS: Final[dict[str, dict[Occasion, str]]] = {
         "Your question has been kept. Please try again in a moment.",
         "budget_reached": "I can't answer automatically at the moment. Your question has been kept, and a person can "
         "reply to it here.",
+        "cap_reached": "I have answered as much here as I may for now. Your question has been kept. Please ask for a "
+        "person, who can reply to it here, or come back tomorrow.",
         "interrupted": "My answer was interrupted before it began. Please ask again.",
     },
     "de": {
@@ -23,6 +25,8 @@ TEXTS: Final[dict[str, dict[Occasion, str]]] = {
         "Ihre Frage ist gespeichert. Bitte versuchen Sie es gleich noch einmal.",
         "budget_reached": "Ich kann zurzeit nicht automatisch antworten. Ihre Frage ist gespeichert, und ein "
         "Mensch kann hier darauf antworten.",
+        "cap_reached": "Mehr darf ich hier im Moment nicht beantworten. Ihre Frage ist gespeichert. Bitte verlangen "
+        "Sie nach einem Menschen, der hier darauf antworten kann, oder kommen Sie morgen wieder.",
         "interrupted": "Meine Antwort wurde unterbrochen, bevor sie begann. Bitte fragen Sie noch einmal.",
     },
     "es": {
@@ -32,6 +36,8 @@ TEXTS: Final[dict[str, dict[Occasion, str]]] = {
         "queda guardada. Inténtelo de nuevo en un momento.",
         "budget_reached": "Por ahora no puedo responder automáticamente. Su pregunta queda guardada y una persona "
         "puede contestarla aquí.",
+        "cap_reached": "Por ahora no puedo responder a nada más aquí. Su pregunta queda guardada. Pida hablar con una "
+        "persona, que puede contestarla aquí, o vuelva mañana.",
         "interrupted": "Mi respuesta se interrumpió antes de empezar. Pregunte de nuevo, por favor.",
     },
     "fr": {
@@ -41,6 +47,8 @@ TEXTS: Final[dict[str, dict[Occasion, str]]] = {
         "pas. Votre question est conservée. Réessayez dans un instant.",
         "budget_reached": "Je ne peux pas répondre automatiquement pour le moment. Votre question est conservée, et "
         "une personne peut y répondre ici.",
+        "cap_reached": "Je ne peux pas répondre davantage ici pour le moment. Votre question est conservée. Demandez à "
+        "parler à une personne, qui pourra y répondre ici, ou revenez demain.",
         "interrupted": "Ma réponse a été interrompue avant de commencer. Veuillez reposer votre question.",
     },
 }

@@ -19,6 +19,14 @@ ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 RATE_LIMITS = env.choice("RATE_LIMITS", ("on", "off"), "on") == "on"
 
+# The most that answers may cost a tenant, in dollars: one conversation's, a visitor's and an address's in a day (UTC).
+# Widgets and tenants may say otherwise.
+SPEND_CAPS = {
+    "session": env.dollars("SPEND_CAP_SESSION_USD", "1"),
+    "visitor": env.dollars("SPEND_CAP_VISITOR_DAY_USD", "2"),
+    "address": env.dollars("SPEND_CAP_ADDRESS_DAY_USD", "20"),
+}
+
 # Uploaded files.
 STORAGE_URL = env.storage_url(FRONTDESK_HOME)
 

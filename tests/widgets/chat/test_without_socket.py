@@ -340,10 +340,11 @@ class TestWhoIsLetIn:
         monkeypatch.setattr(limits, "MESSAGES_AT_ONCE", 2)
         monkeypatch.setattr(limits, "MESSAGES_PER_S", 0.01)
         token = await arrived(widget)
-        answers = [(await (await say(token)).all()).frames for _ in range(3)]
-        assert [frames[0]["type"] for frames in answers] == ["ack", "ack", "error"]
-        assert answers[-1][0]["code"] == "too_fast"
-        assert answers[-1][0]["retry_after"] > 0
+        answers = [await (await say(token)).all() for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 429]
+        assert json.loads(answers[-1].body)["code"] == "too_fast"
+        assert int(answers[-1].headers["retry-after"]) > 0
+        assert answers[-1].headers["ratelimit-policy"] == '"messages";q=2;w=200'
 
     @pytest.mark.parametrize("after", ["-1", "x", "1.5", "", "99999999999", "٣"])
     async def test_a_wrong_seq_is_named(self, widget, after):

@@ -59,8 +59,8 @@ export interface PartialAnswer {
   text: string;
 }
 
-/** Each key, what is allowed there and what it is when nobody says. An empty text means none. */
-export interface WidgetSettings {
+/** What visitors see of the settings: each key, what is allowed there and what it is when nobody says. An empty text means none. */
+export interface Look {
   theme?: "light" | "dark" | "auto";
   position?: "bottom-right" | "bottom-left";
   greeting?: string;
@@ -82,7 +82,7 @@ export interface BootPersonality {
 /** The widget as the panel shows it. */
 export interface BootWidget {
   name: string;
-  settings: WidgetSettings;
+  settings: Look;
   personality: BootPersonality | null;
 }
 

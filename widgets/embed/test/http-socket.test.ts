@@ -65,6 +65,16 @@ test("it is ready like a socket, with the visitor's token", async () => {
   assert.deepEqual(asked, [{ method: "GET", url: "https://h/messages?after=0", token: "Bearer tok", body: null }]);
 });
 
+test("a message that came too soon is refused as on a socket, and the connection stays", async () => {
+  answer = ({ method }) => method === "GET" ? poll() : new Response("{}", { status: 429, headers: { "Retry-After": "7" } });
+  const { socket, frames, closed } = connect();
+  await soon();
+  socket.send(JSON.stringify({ type: "message", id: "c", content: "Hi" }));
+  await soon();
+  assert.deepEqual(frames.at(-1), { type: "error", code: "too_fast", detail: "", id: "c", retry_after: 7 });
+  assert.deepEqual(closed, []);
+});
+
 test("a frame's answers come in order, however the stream is cut", async () => {
   answer = ({ method }) => method === "GET" ? poll() : events(
     { type: "ack", id: "c", message_id: "m1", seq: 1, session: "s" }, { type: "start", message_id: "m2" },

@@ -14,6 +14,11 @@ const HIDDEN_POLL_MS = 20_000;
 const CODES: Record<number, number> = { 401: 4401, 403: 4403, 404: 4404, 429: 4429 };
 const LOST = 1006;
 
+/** A message came too soon after others. */
+class TooFast {
+  constructor(readonly id: string, readonly seconds: number) {}
+}
+
 export class HttpSocket implements Socket {
   onmessage: WebSocket["onmessage"] = null;
   onclose: WebSocket["onclose"] = null;
@@ -75,6 +80,8 @@ export class HttpSocket implements Socket {
       cache: "no-store",
       signal: this.ending.signal,
     });
+    const { id } = JSON.parse(body ?? "{}") as { id?: string };
+    if (response.status === 429 && id) throw new TooFast(id, Number(response.headers.get("Retry-After")) || 1);
     if (!response.ok) throw CODES[response.status] ?? LOST;
     return response;
   }
@@ -98,7 +105,11 @@ export class HttpSocket implements Socket {
   }
 
   private async stream(data: string): Promise<void> {
-    const { body } = await this.request(this.url, data);
+    const { body } = await this.request(this.url, data).catch((refused: unknown) => {
+      if (!(refused instanceof TooFast)) throw refused;
+      this.tell({ type: "error", code: "too_fast", detail: "", id: refused.id, retry_after: refused.seconds });
+      return { body: null };
+    });
     if (!body) return;
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     for (let text = ""; ;) {
