@@ -3,10 +3,12 @@
 Models of the app tenants like those in models.py, which offers them too; each belongs to one tenant.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from tenants.context import current_tenant_id
 from tenants.encrypted import EncryptedField
-from tenants.ownership import SameTenantForeignKey, TenantOwned
+from tenants.ownership import Identified, SameTenantForeignKey, TenantOwned
 from tenants.permissions import Role
 
 
@@ -80,3 +82,43 @@ class RecoveryCode(TenantOwned):
             *TenantOwned.Meta.constraints,
             models.UniqueConstraint(fields=["tenant", "user", "code_hash"], name="recovery_codes_once"),
         ]
+
+
+class SecurityKey(Identified):
+    """A person's security key or passkey (`tenants.security_keys`), bound to the host `rp_id`; staff's has no tenant.
+
+    `sign_count` is the key's own counter at its last use, `last_challenge` a SHA-256 of what it then signed: the same
+    answer opens nothing twice.
+    """
+
+    tenant = models.ForeignKey(
+        "tenants.Tenant",
+        on_delete=models.CASCADE,
+        null=True,
+        default=current_tenant_id,
+        editable=False,
+        db_index=False,
+        related_name="+",
+    )
+    user = SameTenantForeignKey("tenants.User", related_name="+")
+    name = models.CharField(max_length=60)
+    rp_id = models.CharField(max_length=253, editable=False)
+    # In base64url; the longest that the standard allows has 1,023 bytes.
+    credential_id = models.CharField(max_length=1_364, editable=False)
+    public_key = models.BinaryField(editable=False)
+    sign_count = models.BigIntegerField(default=0, db_default=0)
+    transports = ArrayField(models.CharField(max_length=20), default=list, db_default=[])
+    last_challenge = models.CharField(max_length=64, blank=True, default="", db_default="")
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "security_keys"
+        indexes = [models.Index(fields=["tenant", "user"], name="security_keys_by_tenant")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "credential_id"], nulls_distinct=False, name="security_keys_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -12,6 +12,7 @@ from django_tenants.postgresql_backend.base import _check_schema_name
 from tenants.accounts import Invitation as Invitation
 from tenants.accounts import RecoveryCode as RecoveryCode
 from tenants.accounts import SecondFactor as SecondFactor
+from tenants.accounts import SecurityKey as SecurityKey
 from tenants.auditing.entries import AuditEntry as AuditEntry
 from tenants.ownership import Identified, SameTenantForeignKey, TenantOwned, jsonb_default
 from tenants.permissions import Role, may

@@ -1,14 +1,18 @@
-"""A second factor for signing in: codes of an app (TOTP, RFC 6238), and recovery codes for when it is lost.
+"""A second factor for signing in: codes of an app (TOTP, RFC 6238) or security keys (`tenants.security_keys`), and
+recovery codes for when they are lost, made with the first of either.
 
 The app's secret is encrypted at rest. Recovery codes are 80 random bits each, so a plain SHA-256 guards them.
 """
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import pyotp
 from django.contrib.auth.hashers import check_password
+from django.db import transaction
 from django.utils import timezone
 
 from kernel.encryption import decrypt, encrypt
@@ -16,7 +20,7 @@ from kernel.errors import Conflict, InvalidInput, NotAllowed
 from tenants import locking_out
 from tenants.auditing import Target, record
 from tenants.context import current_tenant, require_tenant
-from tenants.models import RecoveryCode, SecondFactor, Tenant, User
+from tenants.models import RecoveryCode, SecondFactor, SecurityKey, Tenant, User
 from tenants.signing_in import record_failure
 
 ISSUER: Final = "Frontdesk"
@@ -29,7 +33,12 @@ SETTING: Final = "secondFactor"
 
 
 def is_on(user: User) -> bool:
-    """Whether `user` signs in with a code."""
+    """Whether `user` signs in with an app or a security key besides the password."""
+    return has_app(user) or SecurityKey.objects.filter(user=user).exists()
+
+
+def has_app(user: User) -> bool:
+    """Whether one of their factors is an authenticator app."""
     return SecondFactor.objects.filter(user=user).exclude(confirmed_at=None).exists()
 
 
@@ -59,10 +68,10 @@ def require(by: User, required: bool) -> None:
 
 def begin(user: User, password: str) -> None:
     """Give `user` a new secret, which counts once `confirm` has seen a code of it. Raises InvalidInput for a wrong
-    password, LockedOut, Conflict where one is on."""
+    password, LockedOut, Conflict where an app is on."""
     refuse_wrong_password(user, password)
-    if is_on(user):
-        raise Conflict("A second factor is on. Turn it off before you set up another.")
+    if has_app(user):
+        raise Conflict("An app is set up. Remove it before you set up another.")
     SecondFactor.objects.update_or_create(
         user=user, defaults={"secret": encrypt(pyotp.random_base32()), "last_step": 0, "confirmed_at": None}
     )
@@ -77,16 +86,18 @@ def pending_address(user: User) -> str | None:
 
 
 def confirm(user: User, code: str) -> list[str]:
-    """Turn it on with a first code; the recovery codes, which are shown this once. Raises InvalidInput, LockedOut."""
+    """Turn it on with a first code; the recovery codes, shown this once, where this is the first factor, else none.
+    Raises InvalidInput, LockedOut."""
     counted = locking_out.second_step(user.pk)
     locking_out.begin_try(counted)
     factor = SecondFactor.objects.select_for_update().filter(user=user, confirmed_at=None).first()
     if factor is None or not _is_new_code(factor, code):
         raise InvalidInput.of("code", "is not what the app shows now; is your device's clock right?")
     locking_out.succeeded(counted)
+    is_first = not is_on(user)
     factor.confirmed_at = timezone.now()
     factor.save(update_fields=["last_step", "confirmed_at", "updated_at"])
-    return renew_recovery_codes(user)
+    return renew_recovery_codes(user) if is_first else []
 
 
 def renew_recovery_codes(user: User) -> list[str]:
@@ -109,11 +120,9 @@ def check(user: User, code: str) -> bool:
     counted = locking_out.second_step(user.pk)
     locking_out.begin_try(counted)
     # Locked, so that one code sent twice at once opens one session.
-    factor = SecondFactor.objects.select_for_update().filter(user=user).exclude(confirmed_at=None).first()
-    if factor is None:
-        return False
-    if _is_new_code(factor, code):
-        factor.save(update_fields=["last_step", "updated_at"])
+    app = SecondFactor.objects.select_for_update().filter(user=user).exclude(confirmed_at=None).first()
+    if app is not None and _is_new_code(app, code):
+        app.save(update_fields=["last_step", "updated_at"])
     elif not _use_recovery_code(user, code):
         record_failure(user, counted, "code")
         return False
@@ -122,16 +131,36 @@ def check(user: User, code: str) -> bool:
 
 
 def turn_off(user: User, password: str) -> None:
-    """Sign in by password alone again. Raises InvalidInput for a wrong password, LockedOut."""
+    """Remove the app. Raises InvalidInput for a wrong password, LockedOut, Conflict as `removing` does."""
     refuse_wrong_password(user, password)
-    _forget(user)
+    with removing(user):
+        SecondFactor.objects.filter(user=user).delete()
 
 
 def turn_off_for(by: User, person: User) -> None:
-    """For a colleague who lost the app and the codes. Raises NotAllowed where `by` is no owner."""
+    """For a colleague who lost the app, the keys and the codes: they sign in by password alone. Raises NotAllowed where
+    `by` is no owner."""
     if not by.is_owner:
         raise NotAllowed("Only an owner can turn off somebody's second factor.")
-    _forget(person)
+    for model in (RecoveryCode, SecondFactor, SecurityKey):
+        model.objects.filter(user=person).delete()
+
+
+@contextmanager
+def removing(user: User) -> Iterator[None]:
+    """Where one of `user`'s factors is removed; with the last one the recovery codes go too. Raises Conflict, and
+    removes nothing, where it is the last one and their company asks for one."""
+    with transaction.atomic():
+        # The person's row is locked, so that the last two cannot be removed at once, each believing in the other.
+        User.objects.select_for_update().get(pk=user.pk)
+        yield
+        if is_on(user):
+            return
+        if is_required():
+            raise Conflict(
+                "Your company asks for a second factor. Set up another one before you remove this."
+            )
+        RecoveryCode.objects.filter(user=user).delete()
 
 
 def refuse_wrong_password(user: User, password: str) -> None:
@@ -141,11 +170,6 @@ def refuse_wrong_password(user: User, password: str) -> None:
     if not check_password(password, user.password):
         raise InvalidInput.of("password", "is not your password")
     locking_out.succeeded(counted)
-
-
-def _forget(user: User) -> None:
-    RecoveryCode.objects.filter(user=user).delete()
-    SecondFactor.objects.filter(user=user).delete()
 
 
 def _is_new_code(factor: SecondFactor, code: str) -> bool:

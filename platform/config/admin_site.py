@@ -25,7 +25,8 @@ from billing.costs.timezones import tenant_timezone
 from config.dashboard_costs import costs
 from config.home import home
 from tenants.admin.own import own_email, own_sessions
-from tenants.admin.second_step import SecondStepNeeded, code_page, own_second_factor
+from tenants.admin.own_second_factor import own_second_factor
+from tenants.admin.second_step import SecondStepNeeded, code_page
 from tenants.admin.sign_in import SignInForm
 from tenants.administration import person
 from tenants.context import current_tenant
@@ -104,7 +105,7 @@ OWN_PAGES: Final = (
     ("Change password", "admin:password_change"),
 )
 ACCOUNT: Final = "_frontdesk_account"
-SCRIPTS: Final = ("admin", "charts", "preview", "uploads")
+SCRIPTS: Final = ("admin", "charts", "preview", "uploads", "security_keys")
 
 # Indigo, dark enough for white text at every weight that carries some (WCAG 2.2 AA).
 PRIMARY: Final = {

@@ -17,7 +17,10 @@ from widgets.models import Widget
 
 OLD, NEW = "old-key-" * 5, "new-key-" * 5
 # Columns of bytes that hold no secret.
-PLAIN_BYTES = {"idempotency_records.body": "what a POST was answered, as it was sent"}
+PLAIN_BYTES = {
+    "idempotency_records.body": "what a POST was answered, as it was sent",
+    "security_keys.public_key": "the public half of a key",
+}
 
 
 @pytest.fixture
