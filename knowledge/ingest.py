@@ -15,7 +15,7 @@ from celery import current_app
 from django.db import transaction
 from django.db.models import Q
 
-from ai.embedding import Embeddings, embedder, join, wait_for
+from ai.embedding import Embeddings, join, wait_for
 from billing.costs import ledger
 from billing.costs.ledger import NewCostEvent
 from kernel import measuring
@@ -26,6 +26,7 @@ from kernel.outbound import OutboundError
 from knowledge.files.extracting import TooBusy
 from knowledge.models import Document, DocumentStatus, DocumentVersion
 from knowledge.parse import parse
+from knowledge.paying_embedder import embedder_of, payer
 from knowledge.publishing import Prepared, publish
 from knowledge.reading import read
 from knowledge.split import Piece, split
@@ -178,7 +179,7 @@ def _claim(tenant: TenantRef, document_id: uuid.UUID) -> DocumentVersion | None:
 
 
 def _embed(tenant: TenantRef, document_id: uuid.UUID, title: str, pieces: list[Piece]) -> Embeddings:
-    chosen = embedder()
+    chosen = embedder_of(tenant)
     run = uuid7()
     texts = [passage(title, piece.heading, piece.content) for piece in pieces]
     parts: list[Embeddings] = []
@@ -202,7 +203,7 @@ def _book(document_id: uuid.UUID, part: Embeddings, key: str) -> None:
         usage=part.usage,
         latency_ms=part.latency_ms,
         estimated=part.usage.estimated,
-        metadata={"operation": "ingest", "document": str(document_id)},
+        metadata={"operation": "ingest", "document": str(document_id), **payer(part)},
     )
     ledger.record([event])
 

@@ -25,6 +25,7 @@ from kernel.clock import now
 from kernel.errors import ProviderError
 from kernel.ids import uuid7
 from knowledge.models import Chunk, ChunkEmbedding, Document
+from knowledge.paying_embedder import embedder_of, payer
 from knowledge.publishing import locked_totals
 from knowledge.statements import statement
 from knowledge.wording import passage
@@ -107,7 +108,7 @@ def work(tenant: TenantRef) -> None:
 def reembed(tenant: TenantRef, document_id: uuid.UUID) -> int:
     """Give the published chunks of a document vectors of EMBEDDING_MODEL where they have others; how many. Raises
     ProviderError; batches that were stored by then stay."""
-    chosen = embedder()
+    chosen = embedder_of(tenant)
     with acting_as(tenant):
         title, chunks = _outdated_chunks(document_id, chosen.model)
     run = uuid7()
@@ -163,7 +164,7 @@ def _store(document_id: uuid.UUID, ids: list[uuid.UUID], made: Embeddings, key: 
         usage=made.usage,
         latency_ms=made.latency_ms,
         estimated=made.usage.estimated,
-        metadata={"operation": "reembed", "document": str(document_id)},
+        metadata={"operation": "reembed", "document": str(document_id), **payer(made)},
     )
     ledger.record([event])
 

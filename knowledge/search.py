@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 from django.db import connection
 
-from ai.embedding import Embeddings, Vectors, embedder, wait_for
+from ai.embedding import Embedder, Embeddings, Vectors, embedder, wait_for
 from ai.usage import Usage
 from billing.costs import ledger
 from billing.costs.ledger import NewCostEvent
@@ -18,6 +18,7 @@ from kernel.ids import uuid7
 from knowledge import intents
 from knowledge.confidence import Evidence, confidence, is_supported
 from knowledge.language import STEMMERS, detect, stemmer
+from knowledge.paying_embedder import aembedder_of, embedder_of, payer
 from knowledge.statements import statement
 from knowledge.wording import words
 from tenants.context import TenantRef, acting_as, require_tenant, run_as
@@ -87,10 +88,11 @@ def prepare(question: str, history: Sequence[Mapping[str, str]] = ()) -> str:
     return "\n".join(" ".join(text.split()) for text in [*earlier, question] if text.strip())
 
 
-async def embed_query(query: str) -> Embeddings:
+async def embed_query(query: str, chosen: Embedder | None = None) -> Embeddings:
     """The vectors of what `prepare` made: of all of it, the earlier turn weighted, and of the question alone where
-    there was an earlier turn (small talk is recognised by what is said now). Raises ProviderError."""
-    chosen = embedder()
+    there was an earlier turn (small talk is recognised by what is said now). `chosen` is the tenant's
+    (`knowledge.paying_embedder`), None the installation's. Raises ProviderError."""
+    chosen = chosen or embedder()
     await intents.load(chosen)
     earlier, _, question = query.rpartition("\n")
     if not earlier:
@@ -151,7 +153,7 @@ def search(
     """
     check_question(question)
     query = prepare(question, history)
-    embeddings = wait_for(embed_query(query))
+    embeddings = wait_for(embed_query(query, embedder_of(tenant)))
     with acting_as(tenant):
         return _find_and_book(query, embeddings, limit, category, collection)
 
@@ -168,7 +170,7 @@ async def asearch(
     """`search` for async callers."""
     check_question(question)
     query = prepare(question, history)
-    embeddings = await embed_query(query)
+    embeddings = await embed_query(query, await aembedder_of(tenant))
     return await run_as(tenant, _find_and_book, query, embeddings, limit, category, collection)
 
 
@@ -199,6 +201,7 @@ def _find_and_book(
         usage=embeddings.usage,
         latency_ms=embeddings.latency_ms,
         estimated=embeddings.usage.estimated,
+        metadata=payer(embeddings),
     )
     ledger.record([event])
     return outcome

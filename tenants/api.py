@@ -1,4 +1,4 @@
-"""The doors of the account: api-keys/, members/, domains/."""
+"""The doors of the account: api-keys/, members/, provider-keys/, domains/."""
 
 import uuid
 from datetime import timedelta
@@ -9,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tenants.authentication import issue_api_key, revoke_api_key
+from tenants.bringing_keys import remove_key, set_key
 from tenants.hostnames import add_hostname, make_primary, remove_hostname
-from tenants.models import ApiKey, Domain, User
+from tenants.models import ApiKey, Domain, ProviderKey, User
 from tenants.permissions import Role
 from tenants.representing import (
     ApiKeyFields,
@@ -20,6 +21,7 @@ from tenants.representing import (
     IssuedApiKeyFields,
     MemberFields,
     NewMemberFields,
+    ProviderKeyFields,
     RotationFields,
 )
 from tenants.rest.filtering import equal, flag, narrowed, one_of, parameters
@@ -148,6 +150,50 @@ class OneMember(TenantView):
         return Response(status=204)
 
 
+class ProviderKeys(TenantView):
+    """Your own keys for AI providers."""
+
+    area = "account"
+
+    @extend_schema(
+        operation_id="provider_keys_list",
+        parameters=PAGE_PARAMETERS,
+        request=None,
+        responses=page_of(ProviderKeyFields),
+    )
+    def get(self, request: Request) -> Response:
+        """List your own keys for providers, newest first."""
+        return newest_first(
+            request, ProviderKey.objects.all(), as_object=lambda key: ProviderKeyFields(key).data
+        )
+
+    @extend_schema(
+        operation_id="provider_keys_create", request=ProviderKeyFields, responses={201: ProviderKeyFields}
+    )
+    def post(self, request: Request) -> Response:
+        """Set your own key for a provider, in place of the one of before. Calls that it can pay for are made with it
+        from now on, and with no other unless the operator says so."""
+        stored = set_key(**self.valid(ProviderKeyFields), by=self.principal.user)
+        return Response(ProviderKeyFields(stored).data, status=201)
+
+
+class OneProviderKey(TenantView):
+    """One key for a provider."""
+
+    area = "account"
+
+    @extend_schema(operation_id="provider_keys_read", responses=ProviderKeyFields)
+    def get(self, request: Request, id: uuid.UUID) -> Response:
+        """Read what is shown of a key."""
+        return Response(ProviderKeyFields(found(ProviderKey.objects.all(), id)).data)
+
+    @extend_schema(operation_id="provider_keys_delete", responses={204: None})
+    def delete(self, request: Request, id: uuid.UUID) -> Response:
+        """Forget a key: the installation's is used from now on."""
+        remove_key(id)
+        return Response(status=204)
+
+
 class Domains(TenantView):
     """Hostnames of your own."""
 
@@ -206,6 +252,8 @@ urlpatterns = [
     *routes("api-keys/<uuid:id>/rotate", ApiKeyRotation),
     *routes("members/", Members),
     *routes("members/<uuid:id>/", OneMember),
+    *routes("provider-keys/", ProviderKeys),
+    *routes("provider-keys/<uuid:id>/", OneProviderKey),
     *routes("domains/", Domains),
     *routes("domains/<uuid:id>/", OneDomain),
 ]

@@ -16,6 +16,8 @@ from tenants.accounts import SecurityKey as SecurityKey
 from tenants.auditing.entries import AuditEntry as AuditEntry
 from tenants.ownership import Identified, SameTenantForeignKey, TenantOwned, jsonb_default
 from tenants.permissions import Role, may
+from tenants.provider_keys import Provider as Provider
+from tenants.provider_keys import ProviderKey as ProviderKey
 
 POOL_SCHEMA = "pool"
 

@@ -1,8 +1,9 @@
-"""API keys, members and domains as the API shows and reads them."""
+"""API keys, members, providers' keys and domains as the API shows and reads them."""
 
 from tenants.authentication import SCOPES
 from tenants.hostnames import LONGEST
 from tenants.permissions import Role
+from tenants.provider_keys import Provider
 from tenants.rest.fields import (
     Address,
     Choice,
@@ -80,6 +81,25 @@ class NewMemberFields(StrictSerializer):
     )
     name = Text(max_length=120, allow_blank=True, required=False)
     role = Choice(Role, required=False)
+
+
+class ProviderKeyFields(StrictSerializer):
+    """Your own key for an AI provider. It is written and never shown again."""
+
+    id = Id(read_only=True)
+    provider = Choice(Provider, help_text="Whose models your key pays for from then on.")
+    key = Text(
+        max_length=300,
+        write_only=True,
+        help_text="As the provider shows it. Stored encrypted; it goes to the provider alone.",
+    )
+    last4 = Text(read_only=True, help_text="How the key ends, to recognise it by.")
+    refused_at = Time(
+        read_only=True, allow_null=True, help_text="When the provider refused the key; null: it does not."
+    )
+    refusal = Text(read_only=True, help_text="Why; empty where it is not refused.")
+    created_at = Time(read_only=True)
+    updated_at = Time(read_only=True)
 
 
 class DomainFields(StrictSerializer):

@@ -1,6 +1,8 @@
 """The settings that chat models and embedders read: keys, addresses and how long a provider may take."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.conf import settings
 
@@ -24,15 +26,21 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Where the providers are and what we show them. A base URL has no slash at its end; an empty key means none."""
+    """Where the providers are and what we show them. A base URL has no slash at its end; an empty key means none.
 
-    openai_api_key: str = ""
+    `own_keys` are the providers whose key is the asker's own and not this installation's: their calls say so, and a
+    call that fails is not made again at the installation's expense unless `may_fall_back`.
+    """
+
+    openai_api_key: str = field(default="", repr=False)
     openai_base_url: str = OPENAI_URL
-    anthropic_api_key: str = ""
+    anthropic_api_key: str = field(default="", repr=False)
     anthropic_base_url: str = ANTHROPIC_URL
     timeouts: Timeouts = Timeouts()
-    voyage_api_key: str = ""
+    voyage_api_key: str = field(default="", repr=False)
     voyage_base_url: str = VOYAGE_URL
+    own_keys: frozenset[str] = frozenset()
+    may_fall_back: bool = False
 
 
 def current() -> Configuration:
@@ -57,6 +65,13 @@ def current() -> Configuration:
             total=seconds("LLM_TOTAL_TIMEOUT_S", TOTAL_TIMEOUT_S),
         ),
     )
+
+
+def with_own_keys(keys: Mapping[str, str], *, may_fall_back: bool) -> Configuration:
+    """The configuration of this process with these keys, by provider, in place of its own. They go where the
+    installation's would go: an address is never the asker's to choose."""
+    own: dict[str, Any] = {f"{provider}_api_key": key for provider, key in keys.items()}
+    return replace(current(), **own, own_keys=frozenset(keys), may_fall_back=may_fall_back)
 
 
 def specs_in(text: str) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ class Attempt:
     provider: str
     model: str
     usage: Usage
+    own_key: bool = False
 
 
 class PaidFailure(ProviderError):
@@ -63,6 +64,11 @@ class PaidFailure(ProviderError):
             retry_after=failure.retry_after,
         )
         self.attempts = tuple(attempts)
+
+
+def is_keys_fault(failure: ProviderError) -> bool:
+    """Whether the key is not accepted, or has nothing left to spend: it will not pass by itself."""
+    return failure.code in ("unauthorized", "rate_limited") and not failure.retryable
 
 
 def with_attempts(failure: ProviderError, attempts: Sequence[Attempt]) -> ProviderError:

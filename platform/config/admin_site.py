@@ -94,6 +94,7 @@ SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("Team", "group", "tenants.user"),
             Entry("Invitations", "mail", "tenants.invitation"),
             Entry("API keys", "key", "tenants.apikey"),
+            Entry("Provider keys", "vpn_key", "tenants.providerkey"),
         ),
     ),
 )

@@ -50,6 +50,7 @@ TAGS: Final = {
     "usage": "What you use beside what your plan allows.",
     "members": "Your team. One active owner always remains.",
     "api-keys": "Keys of programs. A key is shown once, when it is made.",
+    "provider-keys": "Your own keys for AI providers, which then bill you directly. A key is never shown again.",
     "domains": "Hostnames of your own.",
 }
 DONE: Final = {"200": "OK", "201": "Created.", "202": "Taken; it is processed from here on.", "204": "Done."}

@@ -1,8 +1,9 @@
-"""The admin's pages of the account: its settings, team, invitations and API keys."""
+"""The admin's pages of the account: its settings, team, invitations, API keys and keys for providers."""
 
 from tenants.admin.account import AccountAdmin
 from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.keys import ApiKeyAdmin
+from tenants.admin.provider_keys import ProviderKeyAdmin
 from tenants.admin.team import TeamAdmin
 
-__all__ = ["AccountAdmin", "ApiKeyAdmin", "InvitationAdmin", "TeamAdmin"]
+__all__ = ["AccountAdmin", "ApiKeyAdmin", "InvitationAdmin", "ProviderKeyAdmin", "TeamAdmin"]

@@ -8,6 +8,7 @@ from kernel.ids import uuid7
 from knowledge.documents import save_document
 from meetings.models import Meeting
 from tenants.authentication import issue_api_key
+from tenants.bringing_keys import set_key
 from tenants.context import acting_as
 from tests import conversations
 from widgets.editing import create_widget
@@ -43,6 +44,7 @@ def fill(tenant, mark=""):
         message_of = f"{tenant.slug} budget"
         Budget.objects.create(limit_usd=1000, warn_at=[Decimal("0.8")], custom_message=message_of)
         issue_api_key(f"{tenant.slug} key", ["read"])
+        set_key("openai", f"sk-{tenant.slug}-0123456789")
         Meeting.objects.create(
             room_name=f"{tenant.slug}-room{mark}", metadata={"title": f"{tenant.slug} call"}
         )

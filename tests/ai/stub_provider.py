@@ -43,7 +43,7 @@ class Behaviour:
     `kind`); empty; early (hang up before the first token); cut (hang up halfway); end (end halfway, cleanly); stall
     (stop halfway); nostop (everything but the finish reason); tail (hang up after the finish reason).
     `first=2` makes only the first two requests to this model fail; `refuse=temperature` answers 400 to every request
-    that has this parameter.
+    that has this parameter; `key` is the only API key that it accepts, any other gets 401.
     """
 
     ttft: float = 0.0
@@ -61,6 +61,7 @@ class Behaviour:
     retry_after: str = ""
     first: int = 0
     refuse: str = ""
+    key: str = ""
 
     @classmethod
     def of(cls, model: str) -> "Behaviour":
@@ -94,6 +95,9 @@ class Stub:
         body = await self._note(request)
         behaviour = Behaviour.of(body["model"])
         wire = stub_wire.Voyage if "input_type" in body else stub_wire.OpenAI
+        if refused := _refused(behaviour, request):
+            message = f"Incorrect API key provided: {refused}"
+            return web.json_response(wire.error("authentication_error", message), status=401)
         if self._fails(behaviour, body) and (failed := await _fail(behaviour, request, wire)):
             return failed
         await asyncio.sleep(behaviour.ttft)
@@ -136,6 +140,9 @@ class Stub:
     async def _stream(self, request: web.Request, wire: type[stub_wire.Wire]) -> web.StreamResponse:
         body = await self._note(request)
         behaviour = Behaviour.of(body["model"])
+        if refused := _refused(behaviour, request):
+            message = f"Incorrect API key provided: {refused}"
+            return web.json_response(wire.error("authentication_error", message), status=401)
         if behaviour.refuse and behaviour.refuse in body:
             message = f"Unsupported parameter: '{behaviour.refuse}' is not supported with this model."
             return web.json_response(wire.error("invalid_request_error", message), status=400)
@@ -148,6 +155,14 @@ class Stub:
         await response.prepare(request)
         await _say(request, response, wire(body, behaviour), behaviour, behaviour.error if fails else "")
         return response
+
+
+def _refused(behaviour: Behaviour, request: web.Request) -> str:
+    """The key that the request came with, where another one is asked for; else empty."""
+    given = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix(
+        "Bearer "
+    )
+    return (given or "none") if behaviour.key and given != behaviour.key else ""
 
 
 async def _fail(

@@ -100,6 +100,10 @@ def _account(story: Story) -> None:
     story.collection("api_keys", "api-keys/", key, {"name": "Phone worker"})
     story.call("api_keys_rotate", "POST", f"api-keys/{key}/rotate", {"overlap_s": 3600}, status=201)
     story.call("api_keys_delete", "DELETE", f"api-keys/{key}/", status=204)
+    own = {"provider": "openai", "key": "sk-your-own-key-0000"}
+    paying = story.call("provider_keys_create", "POST", "provider-keys/", own, status=201)["id"]
+    story.collection("provider_keys", "provider-keys/", paying)
+    story.call("provider_keys_delete", "DELETE", f"provider-keys/{paying}/", status=204)
     domain = story.call("domains_create", "POST", "domains/", {"hostname": "help.acme.com"}, status=201)["id"]
     story.collection("domains", "domains/", domain)
     with acting_as(story.tenant):

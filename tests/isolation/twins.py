@@ -44,6 +44,7 @@ PARTICULAR: Final[dict[str, Any]] = {
     # On, it would ask the twin for a code at the door.
     "second_factors.confirmed_at": None,
     "invitations.cancelled_at": None,
+    "provider_keys.last4": "like",
     "api_keys.expires_at": None,
 }
 

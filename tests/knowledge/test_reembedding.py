@@ -131,7 +131,7 @@ def test_a_failing_provider_puts_a_document_off_and_loses_nothing(acme, monkeypa
     with acting_as(acme):
         reembedding.order()
     refusing = Refusing(retryable)
-    monkeypatch.setattr(reembedding, "embedder", lambda: refusing)
+    monkeypatch.setattr(reembedding, "embedder_of", lambda tenant: refusing)
     reembedding.work(corpus.ref(acme))
     assert refusing.calls == 2
     assert models(acme) == {"older-model", embedder().model}

@@ -12,6 +12,7 @@ from ai.usage import Usage
 from billing.costs import budgets, pricing
 from billing.costs.models import Degrade
 from kernel import clock
+from tenants.bringing_keys import PAID_BY_TENANT
 from tenants.db.prepared import prepared_cursor
 
 # Tokens are estimated as a fourth of the bytes; code and rare words take more, and a hold must not be too small.
@@ -39,6 +40,8 @@ def afford(purpose_id: uuid.UUID, model: ChatModel, request: ChatRequest) -> Aff
     most = Usage(input_tokens=tokens, output_tokens=request.max_tokens)
     for choice, amount in _choices(model, most):
         asked = {"provider": choice.provider, "model": choice.model, "inputTokens": tokens}
+        if choice.own_key:
+            asked |= PAID_BY_TENANT
         with prepared_cursor() as cursor:
             cursor.execute(NOTE_ASKED, [orjson.dumps(asked).decode(), purpose_id])
         try:

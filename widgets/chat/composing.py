@@ -1,11 +1,14 @@
 """Making one answer: search, decide whether we know, hold the money, ask the model. Nothing here waits for a provider
 inside a transaction."""
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from django.db import Error as DatabaseError
 
 from ai.chat import (
     Attempt,
@@ -16,6 +19,8 @@ from ai.chat import (
     answering_model,
     attempts_of,
     estimate_usage,
+    names_providers,
+    refusals_of,
 )
 from ai.embedding import Embeddings
 from ai.usage import Usage
@@ -24,7 +29,10 @@ from kernel import tracing
 from kernel.errors import NotFound, ProviderError
 from kernel.tracing import Ids
 from knowledge import search
+from knowledge.paying_embedder import aembedder_of
 from knowledge.search import SearchOutcome
+from tenants import bringing_keys
+from tenants.bringing_keys import PAID_BY_TENANT, OwnKeys
 from tenants.context import TenantRef, run_as
 from tenants.db.prepared import prepared_cursor
 from widgets.chat import grounding, prompt
@@ -34,6 +42,8 @@ from widgets.chat.asking import Run, Turn
 from widgets.chat.replying import Draft
 from widgets.chat.wording import Occasion, words_for
 from widgets.models import MessageStatus, Personality
+
+logger = logging.getLogger(__name__)
 
 PASSAGES: Final = 6
 CHAT: Final = "chat"
@@ -122,6 +132,7 @@ class LookedUp:
     request: ChatRequest
     afforded: Afforded | None
     locale: str | None
+    keys_refused: frozenset[str] = frozenset()
 
 
 async def compose(work: Composition) -> Draft:
@@ -136,7 +147,7 @@ async def compose(work: Composition) -> Draft:
         query = search.prepare(work.question, turns)
         with tracing.span("retrieve") as span:
             work.traced["embedding"] = span.ids
-            work.embeddings = await search.embed_query(query)
+            work.embeddings = await search.embed_query(query, await aembedder_of(work.tenant))
             work.found = found = await run_as(work.tenant, look_up, work, query)
             span.set(
                 frontdesk__confidence=found.outcome.confidence, frontdesk__passages=len(found.outcome.results)
@@ -166,8 +177,24 @@ async def compose(work: Composition) -> Draft:
                     )
     except ProviderError as error:
         work.failure, work.attempts = error, attempts_of(error)
+        await _note_keys(work)
         return broken_off(work, "model_unavailable")
+    await _note_keys(work)
     return finished(work)
+
+
+async def _note_keys(work: Composition) -> None:
+    """Tell the tenant's people whose of their own keys were refused, or work again; nothing where nothing changed."""
+    assert work.found is not None
+    model, refused = work.found.model, work.found.keys_refused
+    try:
+        if refusals := refusals_of(model, work.failure):
+            await run_as(work.tenant, bringing_keys.note_refusals, refusals)
+        elif work.failure is None and model.own_key and model.provider in refused:
+            await run_as(work.tenant, bringing_keys.note_accepted, [model.provider])
+    except DatabaseError:
+        # The answer is worth more than the mark.
+        logger.exception("answer %s: what became of a key could not be noted", work.purpose_id)
 
 
 def look_up(work: Composition, query: str) -> LookedUp:
@@ -179,11 +206,14 @@ def look_up(work: Composition, query: str) -> LookedUp:
         query, work.embeddings, limit=PASSAGES, collections=speaker.collections, question=work.question
     )
     personality = work.draft or speaker.personality
-    model = answering_model(personality.preferred_model if personality else "")
+    preferred = personality.preferred_model if personality else ""
+    # Nobody's key matters to a model of our own: no look at them then.
+    keys = bringing_keys.own_keys() if names_providers(preferred) else OwnKeys()
+    model = answering_model(preferred, keys.configuration)
     request = prompt.build(personality, work.question, work.turns, outcome.results)
     afforded = afford(work.purpose_id, model, request) if outcome.supported else None
     asked = afforded.model if afforded else model
-    return LookedUp(outcome, personality, asked, request, afforded, speaker.locale)
+    return LookedUp(outcome, personality, asked, request, afforded, speaker.locale, keys.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,17 +291,22 @@ def costs(work: Composition) -> list[NewCostEvent]:
     events = []
     if work.embeddings is not None:
         used = work.embeddings
-        events.append(_event(work, "embedding", used.provider, used.model, used.usage, used.latency_ms))
+        event = _event(work, "embedding", used.provider, used.model, used.usage, used.latency_ms)
+        events.append(_paid(event, used.own_key))
     if work.usage is not None and work.found is not None:
         model = work.found.model
         latency = int((time.monotonic() - work.started) * 1000)
-        events.append(
-            _event(work, "llm", model.provider, work.model_name or model.model, work.usage, latency)
-        )
+        event = _event(work, "llm", model.provider, work.model_name or model.model, work.usage, latency)
+        events.append(_paid(event, model.own_key))
     for number, failed in enumerate(work.attempts, 1):
         event = _event(work, "llm", failed.provider, failed.model, failed.usage, None)
-        events.append(replace(event, idempotency_key=f"{event.idempotency_key}:failed:{number}"))
+        event = replace(event, idempotency_key=f"{event.idempotency_key}:failed:{number}")
+        events.append(_paid(event, failed.own_key))
     return events
+
+
+def _paid(event: NewCostEvent, own_key: bool) -> NewCostEvent:
+    return replace(event, metadata=PAID_BY_TENANT) if own_key else event
 
 
 def _event(

@@ -12,6 +12,7 @@ from ai.usage import Usage, estimate_tokens
 from billing.costs.ledger import NewCostEvent
 from kernel import measuring
 from tenants import due_work
+from tenants.bringing_keys import PAID_BY_TENANT
 from tenants.context import acting_as, require_tenant
 from tenants.directory import all_tenants
 from widgets.chat import asking, replying, streams
@@ -117,5 +118,6 @@ def _costs(run: AnswerRun, text: str) -> list[NewCostEvent]:
             session_id=run.session_id,
             message_id=run.message_id,
             idempotency_key=f"answer:{run.pk}:llm",
+            metadata={name: asked[name] for name in PAID_BY_TENANT if name in asked},
         )
     ]

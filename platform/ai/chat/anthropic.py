@@ -75,6 +75,7 @@ class AnthropicChat(StreamingChat):
             headers={"x-api-key": configuration.anthropic_api_key, "anthropic-version": VERSION},
             options=Options("temperature", "top_p"),
             timeouts=configuration.timeouts,
+            own_key="anthropic" in configuration.own_keys,
         )
 
     def payload(self, request: ChatRequest) -> dict[str, Any]:

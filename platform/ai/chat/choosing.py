@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 ALLOWED = "must be offline, openai:MODEL or anthropic:MODEL"
 MAX_NAME = 200
+# What runs here and costs nobody anything.
+FREE = "offline"
 
 
 def chat_model(spec: str, configured: Configuration | None = None) -> ChatModel:
@@ -43,18 +45,50 @@ def chat_model(spec: str, configured: Configuration | None = None) -> ChatModel:
     )
 
 
-def answering_model(preferred: str = "") -> ChatModel:
-    """The model that a personality prefers, then those of settings.LLM_MODEL. One that cannot be used, as for want of
-    its key, is passed over, and the log says so."""
+def answering_model(preferred: str = "", configured: Configuration | None = None) -> ChatModel:
+    """The model that a personality prefers, then those of settings.LLM_MODEL; `configured` in place of the settings'
+    keys. One that cannot be used, as for want of its key, is passed over, and the log says so.
+
+    Where the first would be paid with the asker's own key, no model follows that the installation pays for, unless
+    `configured.may_fall_back`: then the same models with the installation's keys.
+    """
+    settled = configured or configuration.current()
     specs = specs_in(settings.LLM_MODEL)
     if preferred and preferred not in specs[:1]:
         try:
-            chat_model(preferred)
+            chat_model(preferred, settled)
         except InvalidInput as error:
             logger.warning("the preferred model %s cannot be used: %s", preferred, error.detail)
         else:
-            specs = (preferred, *specs)
-    return chat_model(",".join(specs))
+            specs = (preferred, *dict.fromkeys(spec for spec in specs if spec != preferred))
+    if not _is_own(specs[0], settled):
+        return chat_model(",".join(specs), settled)
+    own = [spec for spec in specs if _is_own(spec, settled) or spec == FREE]
+    if not settled.may_fall_back:
+        return chat_model(",".join(own), settled)
+    return _then_ours(own, settled, preferred)
+
+
+def names_providers(preferred: str = "") -> bool:
+    """Whether `answering_model(preferred)` may ask a provider: else nobody's key matters."""
+    return any(":" in spec for spec in (preferred, *specs_in(settings.LLM_MODEL)))
+
+
+def _is_own(spec: str, configured: Configuration) -> bool:
+    return spec.partition(":")[0] in configured.own_keys
+
+
+def _then_ours(own: list[str], configured: Configuration, preferred: str) -> ChatModel:
+    """Those paid with the asker's own key first, then what the installation would answer with by itself."""
+    first = [
+        Candidate(_one(spec, configured, HASTY), circuit(spec, configured)) for spec in own if spec != FREE
+    ]
+    ours = answering_model(preferred)
+    if isinstance(ours, FallingBack):
+        return FallingBack([*first, *ours.candidates])
+    return FallingBack(
+        [*first, Candidate(ours, circuit(f"{ours.provider}:{ours.model}", configuration.current()))]
+    )
 
 
 def _one(spec: str, configured: Configuration, patience: Patience) -> ChatModel:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ai.chat.breaking import Circuit
 from ai.chat.seam import ChatEvent, ChatModel, ChatRequest, Completed
-from ai.failures import Attempt, attempts_of, with_attempts
+from ai.failures import Attempt, attempts_of, is_keys_fault, with_attempts
 from kernel.errors import ProviderError
 
 logger = logging.getLogger(__name__)
@@ -29,12 +29,14 @@ class FallingBack:
     name the one that was asked last, until then the preferred one.
 
     A failure is passed on after the first delta: a second answer would not continue the first. What failed calls are to
-    be paid for is kept. Where every circuit is open all are asked in turn, for then nothing is lost.
+    be paid for is kept. `refusals` says, by provider, why the asker's own key was refused. Where every circuit is open
+    all are asked in turn, for then nothing is lost.
     """
 
     def __init__(self, candidates: Sequence[Candidate]) -> None:
         self.candidates = tuple(candidates)
         self._asked = self.candidates[0].model
+        self.refusals: dict[str, str] = {}
 
     @property
     def provider(self) -> str:
@@ -43,6 +45,10 @@ class FallingBack:
     @property
     def model(self) -> str:
         return self._asked.model
+
+    @property
+    def own_key(self) -> bool:
+        return self._asked.own_key
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """See ChatModel; raises what the last model that was asked raised."""
@@ -68,6 +74,8 @@ class FallingBack:
             except ProviderError as error:
                 failure = error
                 paid += attempts_of(error)
+                if model.own_key and is_keys_fault(error):
+                    self.refusals[model.provider] = error.detail
                 if error.code in NOT_PASSED_ON:
                     break
                 circuit.failed()
@@ -85,6 +93,13 @@ class FallingBack:
                 yield candidate
         if not asked_any:
             yield from self.candidates
+
+
+def refusals_of(model: ChatModel, failure: ProviderError | None) -> dict[str, str]:
+    """Why the asker's own keys were refused while `model` answered, by provider; `failure` is how it ended."""
+    if isinstance(model, FallingBack):
+        return model.refusals
+    return {model.provider: failure.detail} if failure and model.own_key and is_keys_fault(failure) else {}
 
 
 def models_of(model: ChatModel) -> tuple[ChatModel, ...]:

@@ -28,6 +28,7 @@ class OfflineChat:
 
     provider = PROVIDER
     model = MODEL
+    own_key = False
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """See ChatModel. Raises ValueError where every passage is blank, or there is none: then there is nothing to

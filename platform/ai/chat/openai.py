@@ -69,6 +69,7 @@ class OpenAIChat(StreamingChat):
                 self._limits[0],
             ),
             timeouts=configuration.timeouts,
+            own_key="openai" in configuration.own_keys,
         )
 
     def payload(self, request: ChatRequest) -> dict[str, Any]:

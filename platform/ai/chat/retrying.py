@@ -33,6 +33,10 @@ class Retrying:
     def model(self) -> str:
         return self._inner.model
 
+    @property
+    def own_key(self) -> bool:
+        return self._inner.own_key
+
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """See ChatModel."""
         retries = 0

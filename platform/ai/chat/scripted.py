@@ -31,6 +31,7 @@ class Script:
     finish_reason: str = "stop"
     provider: str = PROVIDER
     model: str = ""
+    own_key: bool = False
     requests: list[ChatRequest] = field(default_factory=list)
 
 
@@ -66,6 +67,7 @@ class ScriptedChat:
         self._name = name
         self.provider = _scripts[name].provider
         self.model = _scripts[name].model or name
+        self.own_key = _scripts[name].own_key
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """See ChatModel."""

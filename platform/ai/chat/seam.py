@@ -79,7 +79,8 @@ class ChatModel(Protocol):
     everything else, also in the middle: what came before was used and is to be paid for, and
     `ai.chat.estimate_usage(request, text_so_far)` says how much it was; `ai.chat.attempts_of(error)` tells of calls
     that failed without a word and are to be paid for too. It never ends without Completed, and never completes without
-    text. To stop early, `aclose()` the generator: the connection is hung up at once.
+    text. To stop early, `aclose()` the generator: the connection is hung up at once. `own_key`: the asker's own key
+    pays (`Configuration.own_keys`).
     """
 
     @property
@@ -87,5 +88,8 @@ class ChatModel(Protocol):
 
     @property
     def model(self) -> str: ...
+
+    @property
+    def own_key(self) -> bool: ...
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]: ...

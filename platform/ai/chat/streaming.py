@@ -88,9 +88,17 @@ class StreamingChat(ABC):
     answer: ClassVar[type[Answer]]
 
     def __init__(
-        self, model: str, *, url: str, headers: dict[str, str], options: Options, timeouts: Timeouts
+        self,
+        model: str,
+        *,
+        url: str,
+        headers: dict[str, str],
+        options: Options,
+        timeouts: Timeouts,
+        own_key: bool = False,
     ) -> None:
         self.model = model
+        self.own_key = own_key
         self._url = url
         self._headers = headers
         self._options = options
@@ -134,5 +142,7 @@ class StreamingChat(ABC):
         return (
             error
             if usage is None
-            else failures.with_attempts(error, [failures.Attempt(self.provider, answer.model, usage)])
+            else failures.with_attempts(
+                error, [failures.Attempt(self.provider, answer.model, usage, self.own_key)]
+            )
         )

@@ -1,10 +1,11 @@
 """From the text of a setting to the embedder it names."""
 
 import os
-from functools import cache
+from functools import cache, lru_cache
 
 from django.conf import settings
 
+from ai.configuration import Configuration
 from ai.embedding.hashing import HashingEmbedder
 from ai.embedding.local import LocalEmbedder
 from ai.embedding.openai import OpenAIEmbedder
@@ -14,13 +15,38 @@ from ai.embedding.voyage import VoyageEmbedder
 DEFAULT = "local"
 
 
-def embedder(spec: str | None = None) -> Embedder:
+def embedder(spec: str | None = None, configured: Configuration | None = None) -> Embedder:
     """The embedder that `spec` names: "local", "openai:MODEL", "voyage:MODEL", or "hashing" (tests). None:
-    settings.EMBEDDING_MODEL.
+    settings.EMBEDDING_MODEL. `configured` in place of the settings' keys.
 
-    The same spec gives the same object in one process. Raises ValueError with a sentence for any other spec.
+    The same spec and configuration give the same object in one process. Raises ValueError with a sentence for any
+    other spec.
     """
-    return _made(spec or getattr(settings, "EMBEDDING_MODEL", None) or DEFAULT)
+    chosen = _chosen(spec)
+    if configured is None or provider_of(chosen) not in configured.own_keys:
+        return _made(chosen)
+    return _made_with_own_key(chosen, configured)
+
+
+def embedding_provider() -> str:
+    """Whose server settings.EMBEDDING_MODEL is at: "openai" or "voyage"; "" for a model on this machine."""
+    return provider_of(_chosen(None))
+
+
+def provider_of(spec: str) -> str:
+    """The provider in a spec such as "openai:gpt-…"; "" where it names none."""
+    provider, colon, _ = spec.partition(":")
+    return provider if colon else ""
+
+
+def _chosen(spec: str | None) -> str:
+    return spec or getattr(settings, "EMBEDDING_MODEL", None) or DEFAULT
+
+
+@lru_cache(maxsize=256)
+def _made_with_own_key(spec: str, configured: Configuration) -> Embedder:
+    provider, _, model = spec.partition(":")
+    return OpenAIEmbedder(model, configured) if provider == "openai" else VoyageEmbedder(model, configured)
 
 
 @cache

@@ -25,6 +25,7 @@ class OpenAIEmbedder(RemoteEmbedder):
             url=f"{settled.openai_base_url}/embeddings",
             key=settled.openai_api_key,
             patience=patience,
+            own_key="openai" in settled.own_keys,
         )
 
     def payload(self, texts: list[str], kind: Kind) -> dict[str, Any]:

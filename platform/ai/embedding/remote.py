@@ -42,8 +42,11 @@ class RemoteEmbedder(ABC):
     limits: ClassVar[Limits]
     languages: frozenset[str] | None = None
 
-    def __init__(self, model: str, *, url: str, key: str, patience: Patience = PATIENT) -> None:
+    def __init__(
+        self, model: str, *, url: str, key: str, patience: Patience = PATIENT, own_key: bool = False
+    ) -> None:
         self.model = model
+        self.own_key = own_key
         self._url = url
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._patience = patience
@@ -61,7 +64,9 @@ class RemoteEmbedder(ABC):
         """See Embedder. Long lists go out in several requests, one after the other; a failure of one, tried three
         times, fails all."""
         if not texts:
-            return Embeddings(np.zeros((0, DIMENSIONS), np.float32), Usage(), self.provider, self.model, 0)
+            return Embeddings(
+                np.zeros((0, DIMENSIONS), np.float32), Usage(), self.provider, self.model, 0, self.own_key
+            )
         return join([await self._request(part, kind) for part in self._requests(texts)])
 
     async def _request(self, texts: list[str], kind: Kind) -> Embeddings:
@@ -69,7 +74,7 @@ class RemoteEmbedder(ABC):
         answer = await self._ask(self.payload(texts, kind))
         elapsed = round((time.monotonic() - started) * 1000)
         vectors, usage = self._vectors(answer, len(texts)), self._usage(answer, texts)
-        return Embeddings(vectors, usage, self.provider, self.model, elapsed)
+        return Embeddings(vectors, usage, self.provider, self.model, elapsed, self.own_key)
 
     async def _ask(self, payload: dict[str, Any]) -> Any:
         retries = 0

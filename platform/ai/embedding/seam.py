@@ -25,6 +25,8 @@ class Embeddings:
     provider: str
     model: str
     latency_ms: int
+    own_key: bool = False
+    """The asker's own key pays."""
 
 
 class Embedder(Protocol):
@@ -48,4 +50,5 @@ def join(parts: Sequence[Embeddings]) -> Embeddings:
         estimated=any(part.usage.estimated for part in parts),
     )
     vectors = np.concatenate([part.vectors for part in parts])
-    return Embeddings(vectors, usage, first.provider, first.model, sum(part.latency_ms for part in parts))
+    latency_ms = sum(part.latency_ms for part in parts)
+    return Embeddings(vectors, usage, first.provider, first.model, latency_ms, first.own_key)

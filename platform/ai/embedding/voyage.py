@@ -35,6 +35,7 @@ class VoyageEmbedder(RemoteEmbedder):
             url=f"{settled.voyage_base_url}/embeddings",
             key=settled.voyage_api_key,
             patience=patience,
+            own_key="voyage" in settled.own_keys,
         )
 
     def payload(self, texts: list[str], kind: Kind) -> dict[str, Any]:

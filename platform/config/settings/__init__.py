@@ -203,6 +203,8 @@ ANTHROPIC_BASE_URL = env.url("ANTHROPIC_BASE_URL", "https://api.anthropic.com").
 VOYAGE_API_KEY = env.secret("VOYAGE_API_KEY")
 VOYAGE_BASE_URL = env.url("VOYAGE_BASE_URL", "https://api.voyageai.com/v1").rstrip("/")
 providers.check(LLM_MODEL, EMBEDDING_MODEL)
+# Whether tenants may have providers paid by keys of their own, and whether ours step in where such a key is refused.
+TENANT_PROVIDER_KEYS = env.choice("TENANT_PROVIDER_KEYS", ("on", "fall_back", "off"), "on")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from tenants.auditing import doing_as, operator
 from tenants.directory import all_tenants
 from tenants.reencrypting import Tally, count, reencrypt
 
@@ -19,10 +20,14 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with doing_as(operator()):
+            self._visit_all(check=options["check"])
+
+    def _visit_all(self, *, check: bool) -> None:
         total = Tally()
         # A closed tenant can be reopened: its secrets must outlive the old key too.
         for tenant in all_tenants(closed=True):
-            found = count(tenant) if options["check"] else reencrypt(tenant)
+            found = count(tenant) if check else reencrypt(tenant)
             total += found
             if found.renewed or found.outdated or found.unreadable:
                 self.stdout.write(f"{tenant.id}: {_words(found)}")
