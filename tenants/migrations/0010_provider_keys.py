@@ -14,7 +14,7 @@ from tenants.rls import GuardTable, SameTenantKey
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0008_audit_entries'),
+        ('tenants', '0009_security_keys'),
     ]
 
     operations = [
