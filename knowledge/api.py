@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from kernel.errors import InvalidInput, NotFound
 from knowledge.documents import Saved, change_document, delete_document, save_document
+from knowledge.events import COLUMNS
 from knowledge.files.recognising import MAX_FILE
 from knowledge.files.storing import open_file
 from knowledge.models import Document, DocumentStatus
@@ -31,10 +32,6 @@ from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
 from tenants.rest.rendering import JSON, OrjsonParser
 from tenants.rest.views import TenantView, found, routes
 
-COLUMNS: Final = (
-    "id", "title", "category", "collection", "metadata", "external_id", "status", "error", "progress", "version",
-    "language", "created_at", "updated_at",
-)  # fmt: skip
 FILTERS: Final = [
     OpenApiParameter("status", str, enum=DocumentStatus.values, description="Only documents in this state."),
     OpenApiParameter("category", str, description="Only documents of this category."),

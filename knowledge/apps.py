@@ -8,6 +8,7 @@ class KnowledgeConfig(AppConfig):
     def ready(self) -> None:
         # Models can only be imported once every app is loaded.
         from billing import usage
+        from knowledge import events  # noqa: F401 - imported for what it registers
         from knowledge.counting import documents
         from knowledge.vector_index.maintaining import look_after
         from tenants import maintaining

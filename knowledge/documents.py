@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from kernel.errors import Conflict, FieldError, InvalidInput, NotFound
-from knowledge import ingest, publishing, purging
+from knowledge import events, ingest, publishing, purging
 from knowledge.files import storing
 from knowledge.models import MAX_TITLE, Document, DocumentStatus, DocumentVersion
 
@@ -91,6 +91,7 @@ def delete_document(document_id: uuid.UUID) -> None:
     publishing.withdraw(document)
     ingest.forget(document.pk)
     purging.promise(document.pk)
+    events.of_document(events.DOCUMENT_DELETED, document.pk)
 
 
 def retry_document(document_id: uuid.UUID) -> Document:

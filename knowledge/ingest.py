@@ -23,6 +23,7 @@ from kernel.clock import now
 from kernel.errors import InvalidInput, ProviderError
 from kernel.ids import uuid7
 from kernel.outbound import OutboundError
+from knowledge import events
 from knowledge.files.extracting import TooBusy
 from knowledge.models import Document, DocumentStatus, DocumentVersion
 from knowledge.parse import parse
@@ -128,6 +129,7 @@ def give_up(tenant: TenantRef, document_id: uuid.UUID, reason: str, number: int 
         )
         if given_up:
             forget(document_id)
+            events.of_document(events.DOCUMENT_FAILED, document_id)
             measuring.DOCUMENTS.labels("failed").inc()
 
 

@@ -15,6 +15,7 @@ from django.db import connection
 from ai.embedding import Vectors
 from ai.usage import estimate_tokens
 from kernel.ids import uuid7
+from knowledge import events
 from knowledge.language import stemmer
 from knowledge.models import Chunk, Document, DocumentStatus, KnowledgeTotals
 from knowledge.split import Piece
@@ -54,6 +55,7 @@ def publish(document_id: uuid.UUID, prepared: Prepared) -> bool:
     document.save()
     totals.save()
     deciding.reconsider(totals.chunks)
+    events.of_document(events.DOCUMENT_READY, document.pk)
     return True
 
 

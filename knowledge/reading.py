@@ -4,6 +4,7 @@ way out, and the file is read by a process of its own."""
 import re
 
 from kernel.errors import InvalidInput, UnsupportedType
+from knowledge import events
 from knowledge.fetching import Page, fetch_page
 from knowledge.files import storing
 from knowledge.files.extracting import extract
@@ -99,4 +100,5 @@ def _same_again(document: Document, published: DocumentVersion, version: Documen
     document.latest = document.version
     document.status, document.error, document.progress = DocumentStatus.READY, "", 1.0
     document.save()
+    events.of_document(events.DOCUMENT_READY, document.pk)
     storing.release([replaced])

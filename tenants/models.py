@@ -18,6 +18,9 @@ from tenants.ownership import Identified, SameTenantForeignKey, TenantOwned, jso
 from tenants.permissions import Role, may
 from tenants.provider_keys import Provider as Provider
 from tenants.provider_keys import ProviderKey as ProviderKey
+from tenants.webhooks.models import OutboxEvent as OutboxEvent
+from tenants.webhooks.models import WebhookDelivery as WebhookDelivery
+from tenants.webhooks.models import WebhookEndpoint as WebhookEndpoint
 
 POOL_SCHEMA = "pool"
 

@@ -34,6 +34,8 @@ RECORDED_MODELS: Final = frozenset(
         "billing.modelprice",
         "billing.budgethold",
         "tenants.authsession",
+        "tenants.outboxevent",
+        "tenants.webhookdelivery",
         "meetings.meeting",
     }
 )

@@ -10,6 +10,7 @@ from tenants.context import acting_as
 from tenants.directory import all_tenants
 from tenants.rest import idempotency
 from tenants.tasking import TenantTask
+from tenants.webhooks import delivering, disabling, forgetting, promising, publishing
 
 
 @shared_task(name="tenants.sound_off", tenant_mode=None)
@@ -71,3 +72,22 @@ def forget_idempotency_keys() -> int:
         with acting_as(tenant):
             forgotten += idempotency.forget_expired()
     return forgotten
+
+
+@shared_task(name=publishing.TASK, bind=True, tenant_mode="manual")
+def deliver_webhooks(self: TenantTask, endpoint_id: str) -> int:
+    """Tell an endpoint what it is to be told by now; how many attempts were made."""
+    return delivering.work(self.tenant, uuid.UUID(endpoint_id))
+
+
+@shared_task(name="tenants.sweep_webhooks", tenant_mode=None)
+def sweep_webhooks() -> int:
+    """Send the endpoints whose time has come to workers, and the letters that are due; how many endpoints."""
+    disabling.send_notices()
+    return promising.sweep()
+
+
+@shared_task(name="tenants.forget_webhooks", tenant_mode=None)
+def forget_webhooks() -> int:
+    """Delete what was told long ago; how many events."""
+    return forgetting.forget_old()

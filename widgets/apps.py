@@ -10,7 +10,7 @@ class WidgetsConfig(AppConfig):
         from billing import usage
         from billing.costs import ledger
         from tenants import configuring, provisioning
-        from widgets import counting, editing, starting
+        from widgets import counting, editing, events, starting  # noqa: F401 - events registers its types
         from widgets.chat.spending import add_to_sessions
 
         ledger.on_recorded(add_to_sessions)

@@ -11,6 +11,7 @@ import billing.costs.api
 import knowledge.api
 import meetings.api
 import tenants.api
+import tenants.webhooks.api
 import widgets.api
 import widgets.feedback.api
 import widgets.headless.api
@@ -30,6 +31,7 @@ doors = (
     *billing.api.urlpatterns,
     *billing.costs.api.urlpatterns,
     *tenants.api.urlpatterns,
+    *tenants.webhooks.api.urlpatterns,
 )
 
 

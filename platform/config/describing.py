@@ -12,6 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import patched_settings
 
 from billing.costs.representing import COMPONENTS
+from tenants.webhooks.catalogue import EventType, event_types
 
 EXAMPLES: Final = Path(__file__).with_name("api_examples.json")
 METHODS: Final = ("get", "post", "patch", "put", "delete")
@@ -52,7 +53,22 @@ TAGS: Final = {
     "api-keys": "Keys of programs. A key is shown once, when it is made.",
     "provider-keys": "Your own keys for AI providers, which then bill you directly. A key is never shown again.",
     "domains": "Hostnames of your own.",
+    "webhook-endpoints": "Where you are told of events as they happen, signed and tried again: see `webhooks`.",
 }
+SIGNED_BY: Final = [
+    {"in": "header", "name": name, "required": True, "schema": {"type": "string"}, "description": text}
+    for name, text in (
+        ("webhook-id", "The event's: the same over attempts and replays. Take each once."),
+        (
+            "webhook-timestamp",
+            "Of this attempt, in seconds since 1970. Refuse what is older than five minutes.",
+        ),
+        (
+            "webhook-signature",
+            "`v1,` and a base64 HMAC-SHA256 of id.timestamp.body; two of them after a rotation.",
+        ),
+    )
+]
 DONE: Final = {"200": "OK", "201": "Created.", "202": "Taken; it is processed from here on.", "204": "Done."}
 
 
@@ -78,6 +94,7 @@ def describe(doors: Sequence[URLPattern]) -> dict[str, Any]:
         sorted(described["paths"].items(), key=lambda item: order.get(_tag(item[1]), len(order)))
     )
     described["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
+    described["webhooks"] = {event.name: _told(event) for event in event_types()}
     recorded = json.loads(EXAMPLES.read_text())
     for operation in operations(described):
         _complete(operation, recorded.get(operation["operationId"], {}))
@@ -88,6 +105,34 @@ def operations(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every operation of a document."""
     for verbs in described["paths"].values():
         yield from (verbs[method] for method in METHODS if method in verbs)
+
+
+def _told(event: EventType) -> dict[str, Any]:
+    """One type of event, as a request that a receiver gets."""
+    schema = {
+        "type": "object",
+        "required": ["type", "timestamp", "data"],
+        "properties": {
+            "type": {"type": "string", "const": event.name},
+            "timestamp": {"type": "string", "format": "date-time", "description": "When it happened."},
+            "data": {"$ref": f"#/components/schemas/{event.schema}"},
+        },
+    }
+    answers = {
+        "2XX": {"description": "Taken. Answer within 15 seconds, and do the work afterwards."},
+        "410": {"description": "Gone: the endpoint is turned off."},
+        "default": {"description": "Failed: it is sent again, for three days."},
+    }
+    return {
+        "post": {
+            "operationId": event.name.replace(".", "_"),
+            "summary": event.description,
+            "tags": ["webhook-endpoints"],
+            "parameters": SIGNED_BY,
+            "requestBody": {"required": True, "content": {JSON: {"schema": schema}}},
+            "responses": answers,
+        }
+    }
 
 
 def _tag(verbs: dict[str, Any]) -> str:

@@ -27,11 +27,13 @@ READ_AT_ONCE: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one call may cost. `size`: bytes of the body, unpacked; `seconds`: in all, redirects included."""
+    """What one call may cost. `size`: bytes of the body, unpacked; `seconds`: in all, redirects included. `cut`: a body
+    that is larger is cut off there, for a caller to whom the status says enough; else it is an error."""
 
     size: int = 10 * 1024 * 1024
     seconds: float = 20.0
     redirects: int = 5
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def fetch(
     sent = dict(headers or {})
     target = check_url(url, network=network)
     for _ in range(limits.redirects + 1):
-        reply = _ask(target, method, sent, body, deadline, limits.size, network)
+        reply = _ask(target, method, sent, body, deadline, limits, network)
         if method != "GET" or reply.status not in REDIRECTS or not reply.headers.get("location"):
             return reply
         came_from, target = target, _onwards(reply, network)
@@ -87,7 +89,7 @@ def _ask(
     headers: Mapping[str, str],
     body: bytes | None,
     deadline: float,
-    size: int,
+    limits: Limits,
     network: Network,
 ) -> Reply:
     """One request, one answer."""
@@ -102,7 +104,7 @@ def _ask(
         _send(connection, target, method, headers, body)
         answer = connection.getresponse()
         names = {name.lower(): value for name, value in answer.getheaders()}
-        return Reply(answer.status, target.geturl(), names, _body(answer, names, size))
+        return Reply(answer.status, target.geturl(), names, _body(answer, names, limits))
     except TimeoutError:
         raise too_slow() from None
     except http.client.HTTPException as error:
@@ -138,8 +140,8 @@ def _send(
     connection.endheaders(body)
 
 
-def _body(answer: http.client.HTTPResponse, headers: Mapping[str, str], size: int) -> bytes:
-    """The body, unpacked while it comes in, so that a bomb ends at `size` bytes."""
+def _body(answer: http.client.HTTPResponse, headers: Mapping[str, str], limits: Limits) -> bytes:
+    """The body, unpacked while it comes in, so that a bomb ends at `limits.size` bytes."""
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding not in ("identity", "", "gzip", "x-gzip", "deflate"):
         raise OutboundError(
@@ -149,6 +151,7 @@ def _body(answer: http.client.HTTPResponse, headers: Mapping[str, str], size: in
         None if coding in ("identity", "") else zlib.decompressobj(47 if "gzip" in coding else 15)
     )
     parts: list[bytes] = []
+    size = limits.size
     left, packed = size, 0
     while piece := answer.read1(READ_AT_ONCE):
         packed += len(piece)
@@ -161,6 +164,8 @@ def _body(answer: http.client.HTTPResponse, headers: Mapping[str, str], size: in
                 ) from error
         left -= len(piece)
         if left < 0 or packed > size:
+            if limits.cut:
+                return b"".join([*parts, piece])[:size]
             raise OutboundError(f"It is larger than {size // 1024 // 1024 or 1} MB.", code="too_large")
         parts.append(piece)
     if answer.length or (unpacking is not None and packed and not unpacking.eof):

@@ -14,6 +14,7 @@ from tenants.context import acting_as
 from tenants.creating import create_user
 from tenants.models import Domain, Tenant
 from tenants.permissions import Role
+from tenants.webhooks import claiming
 from tests.billing.spending import fold_all
 from tests.tenants.callers import caller
 
@@ -110,6 +111,23 @@ def _account(story: Story) -> None:
         Domain.objects.update(verified_at=timezone.now())
     story.call("domains_update", "PATCH", f"domains/{domain}/", {"is_primary": True})
     story.call("domains_delete", "DELETE", f"domains/{domain}/", status=204)
+    _webhooks(story)
+
+
+def _webhooks(story: Story) -> None:
+    wanted = {"url": "https://acme.com/hooks/frontdesk", "events": ["session.handed_over", "message.created"]}
+    made = story.call("webhook_endpoints_create", "POST", "webhook-endpoints/", wanted, status=201)["id"]
+    path = f"webhook-endpoints/{made}/"
+    story.collection("webhook_endpoints", "webhook-endpoints/", made, {"description": "Our help desk"})
+    story.call("webhook_endpoints_rotate", "POST", f"{path}rotate", {"overlap_s": 3600}, status=201)
+    sent = story.call("webhook_endpoints_test", "POST", f"{path}test", status=202)["id"]
+    with acting_as(story.tenant):
+        claimed = claiming.claim(uuid.UUID(made))
+        assert claimed is not None
+        claiming.settle(claimed, claiming.Outcome(timezone.now(), 87, 200, "ok"))
+    story.collection("webhook_deliveries", f"{path}deliveries/", sent)
+    story.call("webhook_endpoints_replay", "POST", f"{path}replay", {"delivery": sent}, status=202)
+    story.call("webhook_endpoints_delete", "DELETE", path, status=204)
 
 
 def _knowledge(story: Story) -> None:
@@ -202,6 +220,7 @@ SECRETS = (
     (re.compile(r"fd_sk_[\w-]{43}"), "fd_sk_Ab12Cd3EfGh4IjKl5MnOp6QrSt7UvWx8YzAb9CdEf0"),
     (re.compile(r"^fd_sk_[\w-]{6}$"), "fd_sk_Ab12Cd"),
     (re.compile(r"^pk_[\w-]{24}$"), "pk_h3Yb0mJkQ2vXc7TzN4sWpL8a"),
+    (re.compile(r"^whsec_[\w+/]{43}=$"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     (re.compile(r"^room_[\w-]{24}$"), "room_Tq9dW2kLx7VbN3mRz5CfYp1s"),
 )
 MEASURED = {"latencyMs": 412, "firstTokenMs": 180, "latency_ms": 412, "confidence": 0.91, "score": 0.83}

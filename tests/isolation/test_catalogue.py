@@ -48,6 +48,8 @@ UNWATCHED = {
     "knowledge_postings": "made from documents",
     "knowledge_totals": "made from documents",
     "knowledge_vector_indexes": "the platform's own",
+    "outbox": "what is told of recorded changes",
+    "webhook_deliveries": "a log of its own; how a worker gets on",
     "messages": "a transcript that only grows, with its authors",
     "rollup_watermarks": "how far sums are folded",
     "visitors": "personal data does not belong into a record that nobody may change; erasing it is recorded by name",

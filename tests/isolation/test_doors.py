@@ -65,6 +65,8 @@ TASKS_OF_THE_PLATFORM = {
     "tenants.send_password_reset",  # finds the tenant by the email, as signing in does
     "tenants.send_sign_up",  # to somebody who has no tenant yet
     "tenants.sound_off",
+    "tenants.forget_webhooks",
+    "tenants.sweep_webhooks",
     "widgets.end_idle_sessions",
     "widgets.recover_answers",
 }
@@ -374,7 +376,7 @@ def _paths(route: str, ids: dict[str, str]) -> list[str]:
         return [template]
     if len(names) == 1:
         return [template.format(one) for one in ids.values()]
-    parents = [ids[table] for table in ("sessions", "ai_personalities")]
+    parents = [ids[table] for table in ("sessions", "ai_personalities", "webhook_endpoints")]
     return [template.format(parent, one) for parent in parents for one in ids.values()]
 
 

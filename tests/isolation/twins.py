@@ -46,6 +46,7 @@ PARTICULAR: Final[dict[str, Any]] = {
     "invitations.cancelled_at": None,
     "provider_keys.last4": "like",
     "api_keys.expires_at": None,
+    "outbox.body": '{"data": {}}',
 }
 
 

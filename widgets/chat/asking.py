@@ -18,6 +18,7 @@ from kernel.ids import uuid7
 from tenants.context import require_tenant
 from tenants.db.prepared import prepared_cursor
 from tenants.models import User
+from widgets import events
 from widgets.chat import messages
 from widgets.chat.beginning import CONTINUES_FOR, new_session, open_session
 from widgets.chat.messages import Citation, MessageObject
@@ -39,11 +40,12 @@ LEASE: Final = timedelta(seconds=10)
 ANSWER_DUE: Final = "answer"
 
 APPEND_MESSAGE: Final = (
-    "SELECT given_seq, said_at FROM public.append_message(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    "SELECT given_seq, said_at, public.wants_event(%s) "
+    "FROM public.append_message(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 )
 PROMISE_ANSWER: Final = "SELECT public.promise_answer(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 ASK: Final = (
-    "SELECT is_new, said_id, given_seq, in_session, in_status, said_at, earlier "
+    "SELECT is_new, said_id, given_seq, in_session, in_status, said_at, earlier, public.wants_event(%s) "
     "FROM public.ask(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 )
 
@@ -110,17 +112,19 @@ def _ask(
     )
     run_id, answer_id, now = uuid7(), uuid7(), timezone.now()
     values: list[Any] = [
+        events.MESSAGE_CREATED.name,
         require_tenant().id, guest.visitor_id, guest.widget_id, now - CONTINUES_FOR, client_id, row["id"], content,
         Jsonb(row["attachments"]), run_id, answer_id, PROCESS, now + LEASE, ANSWER_DUE, TURNS_REMEMBERED,
     ]  # fmt: skip
     with prepared_cursor() as cursor:
         cursor.execute(ASK, values)
-        is_new, message_id, seq, session_id, status, said_at, earlier = cursor.fetchone()
+        is_new, message_id, seq, session_id, status, said_at, earlier, is_wanted = cursor.fetchone()
     if is_new is None:
         return None
     if not is_new:
         return Asked(message_id, seq, session_id, status, None, None)
     row |= {"session_id": session_id, "seq": seq, "timestamp": said_at}
+    events.of_message(row, is_wanted=is_wanted)
     message = messages.as_message_object(row, for_visitor=True)
     run = _run(run_id, session_id, answer_id, seq, content, client_id, earlier)
     return Asked(message_id, seq, session_id, status, message, run)
@@ -155,12 +159,14 @@ def say(
         metadata=metadata or {},
     )
     values: list[Any] = [
+        events.MESSAGE_CREATED.name,
         require_tenant().id, session.pk, row["id"], role.value, row["author_id"], content, Jsonb(row["attachments"]),
         Jsonb(row["citations"]), status.value, client_id, Jsonb(row["metadata"]),
     ]  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(APPEND_MESSAGE, values)
-        row["seq"], row["timestamp"] = cursor.fetchone()
+        row["seq"], row["timestamp"], is_wanted = cursor.fetchone()
+    events.of_message(row, is_wanted=is_wanted)
     session.last_seq, session.last_message_at = row["seq"], row["timestamp"]
     return messages.as_message_object(row, for_visitor=True)
 
@@ -240,6 +246,7 @@ def end_session(session: Session, reason: str, *, by: User | None = None) -> Mes
     ended = say(session, MessageRole.SYSTEM, "", author=by, metadata={"event": "ended", "reason": reason})
     session.status = SessionStatus.ENDED
     Session.objects.filter(pk=session.pk).update(status=SessionStatus.ENDED, ended_at=timezone.now())
+    events.of_session(events.SESSION_ENDED, session.pk)
     return ended
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from widgets import events
 from widgets.chat.visiting import Guest
 from widgets.models import Session, SessionStatus, Visitor
 
@@ -34,12 +35,14 @@ def new_session(guest: Guest, metadata: dict[str, Any]) -> None:
     try:
         with transaction.atomic():
             visitor = _visitor(guest)
-            Session(
+            session = Session(
                 widget_id=guest.widget_id,
                 visitor_id=visitor.pk,
                 metadata=metadata,
                 last_message_at=timezone.now(),
-            ).save(force_insert=True)
+            )
+            session.save(force_insert=True)
+            events.of_session(events.SESSION_CREATED, session.pk)
     except IntegrityError:
         if open_session(guest, lock=True) is None:
             raise

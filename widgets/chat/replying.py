@@ -17,12 +17,16 @@ from billing.costs import ledger
 from billing.costs.ledger import NewCostEvent
 from tenants.context import require_tenant
 from tenants.db.prepared import prepared_cursor
+from widgets import events
 from widgets.chat.asking import ANSWER_DUE, Run, message_row, next_unanswered
 from widgets.chat.messages import Citation, MessageObject, as_message_object
 from widgets.models import MessageRole, MessageStatus, RunStatus
 from widgets.statements import statement
 
-END_ANSWER: Final = "SELECT given_seq, said_at FROM public.end_answer(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+END_ANSWER: Final = (
+    "SELECT given_seq, said_at, public.wants_event(%s) "
+    "FROM public.end_answer(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+)
 
 
 @dataclass(slots=True)
@@ -72,13 +76,17 @@ def _end(run: Run, draft: Draft) -> MessageObject | None:
     )
     ended = RunStatus.DONE if draft.status == MessageStatus.COMPLETE else RunStatus.INTERRUPTED
     values: list[Any] = [
+        events.MESSAGE_CREATED.name,
         require_tenant().id, run.id, run.session_id, run.message_id, draft.text, Jsonb(draft.citations),
         draft.status.value, Jsonb(draft.metadata), ended.value, ANSWER_DUE,
     ]  # fmt: skip
     with prepared_cursor() as cursor:
         cursor.execute(END_ANSWER, values)
-        row["seq"], row["timestamp"] = cursor.fetchone()
-    return None if row["seq"] is None else as_message_object(row, for_visitor=True)
+        row["seq"], row["timestamp"], is_wanted = cursor.fetchone()
+    if row["seq"] is None:
+        return None
+    events.of_message(row, is_wanted=is_wanted)
+    return as_message_object(row, for_visitor=True)
 
 
 def end_run(run_id: uuid.UUID, status: RunStatus) -> None:

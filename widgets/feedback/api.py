@@ -1,7 +1,7 @@
 """The doors of feedback/."""
 
 import uuid
-from typing import Any, Final
+from typing import Final
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -11,7 +11,7 @@ from kernel.errors import InvalidInput
 from tenants.rest.filtering import Filter, identified, moment, narrowed, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
 from tenants.rest.views import TenantView, found, routes
-from widgets.feedback.rating import rate
+from widgets.feedback.rating import feedback_object, rate
 from widgets.models import Feedback, Message
 from widgets.representing import FeedbackFields, NewFeedbackFields
 
@@ -47,7 +47,7 @@ class FeedbackGiven(TenantView):
     def get(self, request: Request) -> Response:
         """List feedback, newest first."""
         rows = narrowed(request, Feedback.objects.select_related("message"), FILTERS)
-        return newest_first(request, rows, as_object=_as_object)
+        return newest_first(request, rows, as_object=feedback_object)
 
     @extend_schema(operation_id="feedback_create", request=NewFeedbackFields, responses={201: FeedbackFields})
     def post(self, request: Request) -> Response:
@@ -59,7 +59,7 @@ class FeedbackGiven(TenantView):
         if visitor is None:
             raise InvalidInput.of("message", "must be the id of an answer that a visitor got")
         given = rate(visitor, fields["message"], fields["rating"], fields.get("comment"))
-        return Response(_as_object(given), status=201)
+        return Response(feedback_object(given), status=201)
 
 
 class OneFeedback(TenantView):
@@ -70,20 +70,7 @@ class OneFeedback(TenantView):
     @extend_schema(operation_id="feedback_read", responses=FeedbackFields)
     def get(self, request: Request, id: uuid.UUID) -> Response:
         """Read a rating."""
-        return Response(_as_object(found(Feedback.objects.select_related("message"), id)))
-
-
-def _as_object(given: Feedback) -> dict[str, Any]:
-    return {
-        "id": given.pk,
-        "session": given.message.session_id,
-        "message": given.message_id,
-        "visitor": given.visitor_id,
-        "rating": given.rating,
-        "comment": given.comment,
-        "created_at": given.created_at,
-        "updated_at": given.updated_at,
-    }
+        return Response(feedback_object(found(Feedback.objects.select_related("message"), id)))
 
 
 urlpatterns = [*routes("feedback/", FeedbackGiven), *routes("feedback/<uuid:id>/", OneFeedback)]

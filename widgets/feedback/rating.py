@@ -1,8 +1,11 @@
 """A visitor rates an answer. Sync, inside `acting_as`."""
 
 import uuid
+from typing import Any
 
 from kernel.errors import NotFound
+from tenants.webhooks.publishing import publish
+from widgets import events
 from widgets.models import Feedback, Message, MessageRole
 
 
@@ -21,9 +24,24 @@ def rate(visitor_id: uuid.UUID, message_id: uuid.UUID, rating: int, comment: str
         message_id=message_id,
         defaults={"visitor_id": visitor_id, "rating": rating, "comment": comment or ""},
     )
-    if is_new:
-        return feedback
-    if comment is not None or feedback.rating != rating:
+    if not is_new:
+        if comment is None and feedback.rating == rating:
+            return feedback
         feedback.rating, feedback.comment = rating, comment or ""
         feedback.save(update_fields=["rating", "comment", "updated_at"])
+    publish(events.FEEDBACK_CREATED, lambda: feedback_object(feedback))
     return feedback
+
+
+def feedback_object(given: Feedback) -> dict[str, Any]:
+    """A rating as the API shows it."""
+    return {
+        "id": given.pk,
+        "session": given.message.session_id,
+        "message": given.message_id,
+        "visitor": given.visitor_id,
+        "rating": given.rating,
+        "comment": given.comment,
+        "created_at": given.created_at,
+        "updated_at": given.updated_at,
+    }

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from kernel.errors import Conflict, InvalidInput
 from kernel.ids import uuid7
+from widgets import events
 from widgets.chat import asking
 from widgets.chat.asking import Asked
 from widgets.chat.beginning import CONTINUES_FOR
@@ -44,6 +45,7 @@ def open_conversation(
         widget_id=widget_id, visitor=speaker, metadata=metadata or {}, last_message_at=timezone.now()
     )
     session.save(force_insert=True)
+    events.of_session(events.SESSION_CREATED, session.pk)
     return session, True
 
 

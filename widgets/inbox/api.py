@@ -35,11 +35,8 @@ from widgets.representing import (
     SessionFields,
     TakeoverFields,
 )
+from widgets.sessions import COLUMNS, as_session_object, session_object
 
-COLUMNS: Final = (
-    "id", "widget_id", "visitor_id", "meeting_id", "assignee_id", "mode", "status", "cost_usd", "tool_count",
-    "last_seq", "last_message_at", "metadata", "outcome", "rating", "tags", "created_at", "updated_at", "ended_at",
-)  # fmt: skip
 FILTERS: Final = (
     identified("widget", "Only sessions of this widget."),
     identified("visitor", "Only sessions of this visitor."),
@@ -66,7 +63,7 @@ class Sessions(TenantView):
         """List conversations, newest first."""
         rows = narrowed(request, Session.objects.all(), FILTERS)
         return newest_first(
-            request, rows, by=("created_at", "id"), columns=COLUMNS, as_object=_session_object
+            request, rows, by=("created_at", "id"), columns=COLUMNS, as_object=as_session_object
         )
 
     @extend_schema(
@@ -78,7 +75,7 @@ class Sessions(TenantView):
         """Open a conversation for a user of yours. 200: the one that this visitor has open already."""
         fields = self.valid(NewSessionFields)
         session, is_new = open_conversation(widget_id=fields.pop("widget", None), **fields)
-        return Response(_read(session.pk), status=201 if is_new else 200)
+        return Response(session_object(session.pk), status=201 if is_new else 200)
 
 
 class OneSession(TenantView):
@@ -89,13 +86,13 @@ class OneSession(TenantView):
     @extend_schema(operation_id="sessions_read", responses=SessionFields)
     def get(self, request: Request, id: uuid.UUID) -> Response:
         """Read a conversation."""
-        return Response(_read(id))
+        return Response(session_object(id))
 
     @extend_schema(operation_id="sessions_update", request=SessionChangeFields, responses=SessionFields)
     def patch(self, request: Request, id: uuid.UUID) -> Response:
         """Note down tags or an outcome."""
         note_down(id, **self.valid(SessionChangeFields))
-        return Response(_read(id))
+        return Response(session_object(id))
 
 
 class SessionTakeover(TenantView):
@@ -107,7 +104,7 @@ class SessionTakeover(TenantView):
     def post(self, request: Request, id: uuid.UUID) -> Response:
         """Give a conversation to a person; the AI answers no more. One of two who come at once gets it."""
         take_over(id, _agent(self, self.valid(TakeoverFields).get("member")))
-        return Response(_read(id))
+        return Response(session_object(id))
 
 
 class SessionAssignment(TenantView):
@@ -120,7 +117,7 @@ class SessionAssignment(TenantView):
         """Make a member, or nobody, the one who looks after a conversation. Who answers it stays as it is."""
         member = self.valid(AssignmentFields)["member"]
         assign(id, colleague(member) if member else None, by=self.principal.user)
-        return Response(_read(id))
+        return Response(session_object(id))
 
 
 class SessionRelease(TenantView):
@@ -132,7 +129,7 @@ class SessionRelease(TenantView):
     def post(self, request: Request, id: uuid.UUID) -> Response:
         """Give a conversation back to the AI."""
         release(id, by=self.principal.user)
-        return Response(_read(id))
+        return Response(session_object(id))
 
 
 class SessionEnd(TenantView):
@@ -144,7 +141,7 @@ class SessionEnd(TenantView):
     def post(self, request: Request, id: uuid.UUID) -> Response:
         """End a conversation for good."""
         end(id, by=self.principal.user)
-        return Response(_read(id))
+        return Response(session_object(id))
 
 
 class Messages(TenantView):
@@ -232,18 +229,6 @@ def _agent(view: TenantView, member: uuid.UUID | None) -> User:
     if view.principal.user is None:
         raise InvalidInput.of("member", "a program names the member who acts")
     return view.principal.user
-
-
-def _read(session_id: uuid.UUID) -> dict[str, Any]:
-    row = Session.objects.filter(pk=session_id).values(*COLUMNS).first()
-    if row is None:
-        raise NotFound(f"There is no session {session_id}.")
-    return _session_object(row)
-
-
-def _session_object(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of COLUMNS as the API names it: keys to other things without `_id`, as in the message object."""
-    return {key.removesuffix("_id"): value for key, value in row.items()}
 
 
 def _read_message(session_id: uuid.UUID, message_id: uuid.UUID | str) -> Any:

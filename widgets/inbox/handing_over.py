@@ -2,6 +2,7 @@
 
 import uuid
 
+from widgets import events
 from widgets.chat import asking
 from widgets.inbox.taking_over import Change, open_for_change
 from widgets.inbox.telling import status_frame, tell
@@ -27,5 +28,6 @@ def ask_for_person(session_id: uuid.UUID, reason: str | None = None) -> Change:
         "",
         metadata={"event": "waiting", "reason": (reason or "").replace("\0", "")[:MAX_REASON]},
     )
+    events.of_session(events.SESSION_HANDED_OVER, session.pk)
     tell(session.pk, {"type": "message", "message": message}, status_frame(session))
     return Change(session, message)

@@ -7,16 +7,24 @@ changes nothing (taking over what one has already) writes nothing.
 
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.utils import timezone
 
 from kernel.errors import Conflict, InvalidInput, NotFound
 from tenants.models import User
+from widgets import events
 from widgets.chat import asking, recovery, replying
 from widgets.chat.messages import MessageObject
 from widgets.inbox.telling import status_frame, stop_answer, tell
 from widgets.models import MessageRole, MessageStatus, RunStatus, Session, SessionStatus
+
+# What the tenant's programs are told, by the event of the message that notes it down.
+TOLD_AS: Final = {
+    "taken_over": events.SESSION_TAKEN_OVER,
+    "assigned": events.SESSION_ASSIGNED,
+    "released": events.SESSION_RELEASED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +61,17 @@ def assign(session_id: uuid.UUID, assignee: User | None, by: User | None = None)
     if session.assignee_id == (assignee.pk if assignee else None):
         return Change(session, None)
     status = SessionStatus(session.status)
-    if assignee is None and status is SessionStatus.HUMAN:
+    waits = assignee is None and status is SessionStatus.HUMAN
+    if waits:
         status = SessionStatus.WAITING
     _set(session, status, assignee.pk if assignee else None)
     agent = assignee if status is SessionStatus.HUMAN else None
-    return _changed(session, "assigned", by=by, agent=agent, assignee=str(assignee.pk) if assignee else None)
+    change = _changed(
+        session, "assigned", by=by, agent=agent, assignee=str(assignee.pk) if assignee else None
+    )
+    if waits:
+        events.of_session(events.SESSION_HANDED_OVER, session.pk)
+    return change
 
 
 def release(session_id: uuid.UUID, by: User | None = None) -> Change:
@@ -112,6 +126,7 @@ def _changed(
     session: Session, event: str, *, by: User | None, agent: User | None = None, **told: Any
 ) -> Change:
     message = asking.say(session, MessageRole.SYSTEM, "", author=by, metadata={"event": event, **told})
+    events.of_session(TOLD_AS[event], session.pk)
     tell(session.pk, {"type": "message", "message": message}, status_frame(session, agent))
     return Change(session, message)
 

@@ -115,6 +115,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_DB_REUSE_MAX = 1000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
+# Half of a worker's threads may wait for receivers of webhooks (`tenants.webhooks.delivering`).
+WEBHOOK_SLOTS = max(1, env.integer("WORKER_THREADS", 4, 1, 100) // 2)
 CELERY_BEAT_SCHEDULE = {
     "recover-answers": {"task": "widgets.recover_answers", "schedule": schedule(5.0)},
     "end-idle-sessions": {"task": "widgets.end_idle_sessions", "schedule": schedule(600.0)},
@@ -123,6 +125,8 @@ CELERY_BEAT_SCHEDULE = {
     "resume-reembedding": {"task": "knowledge.resume_reembedding", "schedule": schedule(60.0)},
     "find-outdated-vectors": {"task": "knowledge.find_outdated_vectors", "schedule": schedule(600.0)},
     "forget-idempotency-keys": {"task": "tenants.forget_idempotency_keys", "schedule": schedule(3600.0)},
+    "sweep-webhooks": {"task": "tenants.sweep_webhooks", "schedule": schedule(5.0)},
+    "forget-webhooks": {"task": "tenants.forget_webhooks", "schedule": schedule(3600.0)},
     "sound-off": {"task": "tenants.sound_off", "schedule": schedule(60.0)},
     "sweep-rollups": {"task": "billing.sweep_rollups", "schedule": schedule(300.0)},
 }
