@@ -12,6 +12,7 @@ from kernel.errors import Conflict, FieldError, InvalidInput, NotFound
 from knowledge import events, ingest, publishing, purging
 from knowledge.files import storing
 from knowledge.models import MAX_TITLE, Document, DocumentStatus, DocumentVersion
+from tenants.auditing import record
 
 MAX_CONTENT: Final = 10 * 1024 * 1024
 MAX_LABEL, MAX_EXTERNAL_ID, MAX_METADATA = 100, 500, 64 * 1024
@@ -99,6 +100,7 @@ def retry_document(document_id: uuid.UUID) -> Document:
     document = _locked(document_id)
     queue(document)
     document.save()
+    record("retried", document)
     return document
 
 

@@ -32,7 +32,13 @@ LIVE_KEY: Final = """
 """
 
 AREAS: Final = ("knowledge", "widgets", "conversations", "billing", "account")
-SCOPES: Final = ("read", "write", *(f"{area}:{verb}" for area in AREAS for verb in ("read", "write")))
+# The record of what was done is read, and written by nobody's request.
+SCOPES: Final = (
+    "read",
+    "write",
+    *(f"{area}:{verb}" for area in AREAS for verb in ("read", "write")),
+    "audit:read",
+)
 
 
 class EmailBackend:

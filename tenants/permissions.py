@@ -36,6 +36,7 @@ RECORDED_MODELS: Final = frozenset(
         "tenants.authsession",
         "tenants.outboxevent",
         "tenants.webhookdelivery",
+        "tenants.auditentry",
         "meetings.meeting",
     }
 )

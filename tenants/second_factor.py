@@ -18,7 +18,7 @@ from django.utils import timezone
 from kernel.encryption import decrypt, encrypt
 from kernel.errors import Conflict, InvalidInput, NotAllowed
 from tenants import locking_out
-from tenants.auditing import Target, record
+from tenants.auditing import Target, by_person, record
 from tenants.context import current_tenant, require_tenant
 from tenants.models import RecoveryCode, SecondFactor, SecurityKey, Tenant, User
 from tenants.signing_in import record_failure
@@ -187,7 +187,8 @@ def _is_new_code(factor: SecondFactor, code: str) -> bool:
 
 def _use_recovery_code(user: User, code: str) -> bool:
     unused = RecoveryCode.objects.filter(user=user, code_hash=_digest(code), used_at=None)
-    return unused.update(used_at=timezone.now()) == 1
+    with by_person(user):
+        return unused.update(used_at=timezone.now()) == 1
 
 
 def _digest(code: str) -> str:

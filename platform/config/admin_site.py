@@ -95,6 +95,7 @@ SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("Invitations", "mail", "tenants.invitation"),
             Entry("API keys", "key", "tenants.apikey"),
             Entry("Provider keys", "vpn_key", "tenants.providerkey"),
+            Entry("Audit", "history", "tenants.auditentry"),
         ),
     ),
 )

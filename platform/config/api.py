@@ -11,6 +11,7 @@ import billing.costs.api
 import knowledge.api
 import meetings.api
 import tenants.api
+import tenants.auditing.api
 import tenants.webhooks.api
 import widgets.api
 import widgets.feedback.api
@@ -32,6 +33,7 @@ doors = (
     *billing.costs.api.urlpatterns,
     *tenants.api.urlpatterns,
     *tenants.webhooks.api.urlpatterns,
+    *tenants.auditing.api.urlpatterns,
 )
 
 

@@ -54,6 +54,7 @@ TAGS: Final = {
     "provider-keys": "Your own keys for AI providers, which then bill you directly. A key is never shown again.",
     "domains": "Hostnames of your own.",
     "webhook-endpoints": "Where you are told of events as they happen, signed and tried again: see `webhooks`.",
+    "audit-entries": "Who changed what, when and from where: people, keys, platform staff and the system.",
 }
 SIGNED_BY: Final = [
     {"in": "header", "name": name, "required": True, "schema": {"type": "string"}, "description": text}

@@ -1,9 +1,17 @@
-"""The admin's pages of the account: its settings, team, invitations, API keys and keys for providers."""
+"""The admin's pages of the account: its settings, team, invitations, API keys, keys for providers and audit."""
 
 from tenants.admin.account import AccountAdmin
+from tenants.admin.audit import AuditEntryAdmin
 from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.keys import ApiKeyAdmin
 from tenants.admin.provider_keys import ProviderKeyAdmin
 from tenants.admin.team import TeamAdmin
 
-__all__ = ["AccountAdmin", "ApiKeyAdmin", "InvitationAdmin", "ProviderKeyAdmin", "TeamAdmin"]
+__all__ = [
+    "AccountAdmin",
+    "ApiKeyAdmin",
+    "AuditEntryAdmin",
+    "InvitationAdmin",
+    "ProviderKeyAdmin",
+    "TeamAdmin",
+]

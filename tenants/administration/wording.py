@@ -54,21 +54,22 @@ def plural(number: int, thing: str) -> str:
 def facts(values: Mapping[str, Any] | Iterable[tuple[str, Any]], *, none: str = "none") -> SafeString | str:
     """Names and values as a list of facts, so that nobody has to read JSON."""
     pairs = values.items() if isinstance(values, Mapping) else values
-    told = [(words(str(name)), _told(value)) for name, value in pairs]
-    if not told:
+    lines = [(words(str(name)), told(value)) for name, value in pairs]
+    if not lines:
         return none
-    rows = format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", told)
+    rows = format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", lines)
     return format_html('<dl class="fd-facts">{}</dl>', rows)
 
 
-def _told(value: Any) -> str:
+def told(value: Any) -> str:
+    """A value for people: nothing is "none", a flag is yes or no, a long text ends with an ellipsis."""
     if value is None or value == "":
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return "; ".join(f"{words(str(name))}: {_told(inner)}" for name, inner in value.items())
+        return "; ".join(f"{words(str(name))}: {told(inner)}" for name, inner in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(map(_told, value)) or "none"
+        return ", ".join(map(told, value)) or "none"
     text = str(value)
     return f"{text[:MAX_FACT]}…" if len(text) > MAX_FACT else text

@@ -5,6 +5,15 @@ from django.db import models
 from tenants.ownership import Now, TenantOwned
 
 
+class ActorKinds(models.TextChoices):
+    """Who may do something."""
+
+    USER = "user", "person"
+    KEY = "key", "API key"
+    STAFF = "staff", "platform staff"
+    SYSTEM = "system"
+
+
 class AuditEntry(TenantOwned):
     """One thing that somebody did. Never changed and never deleted by the application, whose role may only add and
     read.

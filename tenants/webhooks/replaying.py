@@ -8,6 +8,7 @@ from django.db import models
 
 from kernel import clock
 from kernel.errors import Conflict, NotFound
+from tenants.auditing import record
 from tenants.context import require_tenant
 from tenants.webhooks import publishing
 from tenants.webhooks.claiming import lock_tenant
@@ -47,6 +48,7 @@ def send_test(endpoint_id: uuid.UUID) -> WebhookDelivery:
     """Send a `webhook.test` to this endpoint, whatever it asked for. Raises NotFound, Conflict (`endpoint_disabled`).
     Inside `acting_as`."""
     endpoint = _active(endpoint_id)
+    record("tested", endpoint)
     event = publishing.publish_wanted(WEBHOOK_TEST, as_endpoint_object(endpoint), only=endpoint.pk)
     return WebhookDelivery.objects.get(event_id=event, endpoint=endpoint)
 
@@ -64,6 +66,7 @@ def _again(endpoint_id: uuid.UUID, chosen: "models.QuerySet[WebhookDelivery]") -
         delivered_at=None,
         updated_at=now,
     )
+    record("replayed", endpoint, after={"deliveries": count})
     if count:
         promise(endpoint.pk, now)
         publishing.deliver_soon(require_tenant(), [endpoint.pk])

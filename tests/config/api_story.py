@@ -112,6 +112,9 @@ def _account(story: Story) -> None:
     story.call("domains_update", "PATCH", f"domains/{domain}/", {"is_primary": True})
     story.call("domains_delete", "DELETE", f"domains/{domain}/", status=204)
     _webhooks(story)
+    story.call("audit_entries_list", "GET", f"audit-entries/?limit=1&target={ada}&action=changed")
+    entry = story.call("", "GET", f"audit-entries/?target={ada}&action=changed")["results"][0]["id"]
+    story.call("audit_entries_read", "GET", f"audit-entries/{entry}/")
 
 
 def _webhooks(story: Story) -> None:
