@@ -52,7 +52,7 @@ class Invitation(TenantOwned):
         return self.email
 
 
-class SecondFactor(TenantOwned):
+class AppFactor(models.Model):
     """A person's authenticator app (`tenants.second_factor`); on once confirmed. `last_step` is the time step of the
     last code used, so that none is used twice."""
 
@@ -61,35 +61,23 @@ class SecondFactor(TenantOwned):
     last_step = models.BigIntegerField(default=0, db_default=0)
     confirmed_at = models.DateTimeField(null=True)
 
-    class Meta(TenantOwned.Meta):
-        db_table = "second_factors"
-        constraints = [
-            *TenantOwned.Meta.constraints,
-            models.UniqueConstraint(fields=["tenant", "user"], name="second_factors_one_each"),
-        ]
+    class Meta:
+        abstract = True
 
 
-class RecoveryCode(TenantOwned):
-    """A code that stands in for the app once; a SHA-256 of 80 random bits."""
+class OneTimeCode(models.Model):
+    """A code that stands in for the app or key once; a SHA-256 of 80 random bits."""
 
     user = SameTenantForeignKey("tenants.User", related_name="+")
     code_hash = models.CharField(max_length=64, editable=False)
     used_at = models.DateTimeField(null=True)
 
-    class Meta(TenantOwned.Meta):
-        db_table = "recovery_codes"
-        constraints = [
-            *TenantOwned.Meta.constraints,
-            models.UniqueConstraint(fields=["tenant", "user", "code_hash"], name="recovery_codes_once"),
-        ]
+    class Meta:
+        abstract = True
 
 
-class SecurityKey(Identified):
-    """A person's security key or passkey (`tenants.security_keys`), bound to the host `rp_id`; staff's has no tenant.
-
-    `sign_count` is the key's own counter at its last use, `last_challenge` a SHA-256 of what it then signed: the same
-    answer opens nothing twice.
-    """
+class AnybodysOwn(Identified):
+    """A row of a person's: of their tenant's, or of the platform's where they have none. In the directory."""
 
     tenant = models.ForeignKey(
         "tenants.Tenant",
@@ -100,6 +88,64 @@ class SecurityKey(Identified):
         db_index=False,
         related_name="+",
     )
+
+    class Meta:
+        abstract = True
+
+
+class SecondFactor(AppFactor, TenantOwned):
+    """Of a tenant's person."""
+
+    class Meta(TenantOwned.Meta):
+        db_table = "second_factors"
+        constraints = [
+            *TenantOwned.Meta.constraints,
+            models.UniqueConstraint(fields=["tenant", "user"], name="second_factors_one_each"),
+        ]
+
+
+class RecoveryCode(OneTimeCode, TenantOwned):
+    """Of a tenant's person."""
+
+    class Meta(TenantOwned.Meta):
+        db_table = "recovery_codes"
+        constraints = [
+            *TenantOwned.Meta.constraints,
+            models.UniqueConstraint(fields=["tenant", "user", "code_hash"], name="recovery_codes_once"),
+        ]
+
+
+class StaffSecondFactor(AppFactor, AnybodysOwn):
+    """Of one of the platform's people, who have no tenant whose schema could hold it."""
+
+    class Meta:
+        db_table = "staff_second_factors"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "user"], nulls_distinct=False, name="staff_second_factors_one_each"
+            )
+        ]
+
+
+class StaffRecoveryCode(OneTimeCode, AnybodysOwn):
+    """Of one of the platform's people."""
+
+    class Meta:
+        db_table = "staff_recovery_codes"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "user", "code_hash"], nulls_distinct=False, name="staff_recovery_codes_once"
+            )
+        ]
+
+
+class SecurityKey(AnybodysOwn):
+    """A person's security key or passkey (`tenants.security_keys`), bound to the host `rp_id`; staff's has no tenant.
+
+    `sign_count` is the key's own counter at its last use, `last_challenge` a SHA-256 of what it then signed: the same
+    answer opens nothing twice.
+    """
+
     user = SameTenantForeignKey("tenants.User", related_name="+")
     name = models.CharField(max_length=60)
     rp_id = models.CharField(max_length=253, editable=False)

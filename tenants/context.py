@@ -29,6 +29,7 @@ __all__ = [
     "TenantContextError",
     "TenantRef",
     "acting_as",
+    "at_home",
     "current_tenant",
     "require_tenant",
     "run_as",
@@ -94,6 +95,20 @@ def acting_as(tenant: "TenantRef | Tenant") -> Iterator[TenantRef]:
     finally:
         database.set_tenant(NOBODY)
         database.reapply()
+
+
+@contextmanager
+def at_home(tenant: "TenantRef | None") -> Iterator[TenantRef | None]:
+    """`acting_as(tenant)`, where an account is; without a tenant a plain transaction, in which the platform's own
+    people are seen and nothing of any tenant's. Raises TenantContextError as `acting_as` does."""
+    if tenant is not None:
+        with acting_as(tenant):
+            yield tenant
+        return
+    if current_tenant() is not None:
+        raise TenantContextError("already acting for a tenant, where the platform's people are not seen")
+    with transaction.atomic():
+        yield None
 
 
 async def run_as(

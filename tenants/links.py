@@ -33,24 +33,33 @@ def link(page: str, token: str) -> str:
     return f"{settings.BASE_URL}/account/{page}/?token={token}"
 
 
-def issue(purpose: str, tenant: TenantRef, **values: Any) -> str:
-    """A token for `purpose` that says `values`."""
-    return signing.dumps({**values, "tenant": tenant.id.hex}, salt=f"frontdesk.{purpose}")
+def issue(purpose: str, tenant: TenantRef | None, **values: Any) -> str:
+    """A token for `purpose` that says `values`; without a tenant it is of one of the platform's people."""
+    return signing.dumps({**values, "tenant": tenant.id.hex if tenant else ""}, salt=f"frontdesk.{purpose}")
 
 
 def read(purpose: str, token: str, lifetime: timedelta) -> tuple[TenantRef, dict[str, Any]]:
     """Whose token this is and what it says. Raises LinkInvalid."""
-    identifier, values = said(purpose, token, lifetime)
-    tenant = resolve_tenant(KeyKind.TENANT, str(identifier))
+    tenant, values = read_account(purpose, token, lifetime)
     if tenant is None:
         raise LinkInvalid
     return tenant, values
 
 
-def said(purpose: str, token: str, lifetime: timedelta) -> tuple[uuid.UUID, dict[str, Any]]:
-    """The id of the token's tenant, which need not exist (yet), and what it says. Raises LinkInvalid."""
+def read_account(purpose: str, token: str, lifetime: timedelta) -> tuple[TenantRef | None, dict[str, Any]]:
+    """The same, for tokens that may be of the platform's people: those have no tenant. Raises LinkInvalid."""
+    identifier, values = said(purpose, token, lifetime)
+    tenant = resolve_tenant(KeyKind.TENANT, str(identifier)) if identifier else None
+    if identifier and tenant is None:
+        raise LinkInvalid
+    return tenant, values
+
+
+def said(purpose: str, token: str, lifetime: timedelta) -> tuple[uuid.UUID | None, dict[str, Any]]:
+    """The id of the token's tenant, which need not exist (yet), or None, and what it says. Raises LinkInvalid."""
     try:
         values: dict[str, Any] = signing.loads(token, salt=f"frontdesk.{purpose}", max_age=lifetime)
     except signing.BadSignature as error:
         raise LinkInvalid from error
-    return uuid.UUID(hex=values.pop("tenant")), values
+    tenant = values.pop("tenant")
+    return uuid.UUID(hex=tenant) if tenant else None, values

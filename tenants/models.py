@@ -13,6 +13,8 @@ from tenants.accounts import Invitation as Invitation
 from tenants.accounts import RecoveryCode as RecoveryCode
 from tenants.accounts import SecondFactor as SecondFactor
 from tenants.accounts import SecurityKey as SecurityKey
+from tenants.accounts import StaffRecoveryCode as StaffRecoveryCode
+from tenants.accounts import StaffSecondFactor as StaffSecondFactor
 from tenants.auditing.entries import AuditEntry as AuditEntry
 from tenants.ownership import Identified, SameTenantForeignKey, TenantOwned, jsonb_default
 from tenants.permissions import Role, may

@@ -15,6 +15,8 @@ DIRECTORY: Final[dict[str, str]] = {
     "tenants.user": "emails are unique over all tenants; each tenant sees its own people, the platform its staff",
     "tenants.authsession": "a browser's session is found before its tenant; each tenant sees its own",
     "tenants.securitykey": "the platform's staff have keys too; each tenant sees its own, the platform its staff's",
+    "tenants.staffsecondfactor": "the platform's staff have no tenant's schema; each tenant would see its own",
+    "tenants.staffrecoverycode": "the platform's staff have no tenant's schema; each tenant would see its own",
     "tenants.apikey": "key hashes are unique over all tenants; each tenant sees its own",
     "tenants.directorykey": "global uniqueness and the look-up before a tenant is known; each tenant sees its own",
     "tenants.duework": "which tenants have work due, found across tenants; each tenant sees its own",

@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from kernel.limiting import Limit, take
 from tenants import links, locking_out, mailing
 from tenants.auditing import by_person
-from tenants.context import acting_as
+from tenants.context import at_home
 from tenants.directory import resolve_tenant
 from tenants.ending_sessions import end_sessions
 from tenants.models import KeyKind, User
@@ -39,9 +39,7 @@ def ask(email: str, address: str) -> None:
 def write(email: str) -> bool:
     """The worker's part: send the letter where `email` is an active person's; whether it went."""
     tenant = resolve_tenant(KeyKind.EMAIL, email)
-    if tenant is None:
-        return False
-    with acting_as(tenant):
+    with at_home(tenant):
         user = User.objects.filter(email=email, is_active=True).first()
         if user is None:
             return False
@@ -56,15 +54,15 @@ def write(email: str) -> bool:
 
 def refuse_dead_link(token: str) -> None:
     """Raise LinkInvalid where the link would not set a password."""
-    tenant, said = links.read(PURPOSE, token, LIFETIME)
-    with acting_as(tenant):
+    tenant, said = links.read_account(PURPOSE, token, LIFETIME)
+    with at_home(tenant):
         _of(said)
 
 
 def set_password(token: str, password: str) -> None:
     """Set the password and end every session. Raises LinkInvalid, InvalidInput for a weak password."""
-    tenant, said = links.read(PURPOSE, token, LIFETIME)
-    with acting_as(tenant):
+    tenant, said = links.read_account(PURPOSE, token, LIFETIME)
+    with at_home(tenant):
         user = _of(said, lock=True)
         refuse_weak_password(password, user.email)
         user.password = make_password(password)

@@ -8,19 +8,29 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import pyotp
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from kernel.encryption import decrypt, encrypt
 from kernel.errors import Conflict, InvalidInput, NotAllowed
 from tenants import locking_out
+from tenants.accounts import AppFactor
 from tenants.auditing import Target, by_person, record
 from tenants.context import current_tenant, require_tenant
-from tenants.models import RecoveryCode, SecondFactor, SecurityKey, Tenant, User
+from tenants.models import (
+    RecoveryCode,
+    SecondFactor,
+    SecurityKey,
+    StaffRecoveryCode,
+    StaffSecondFactor,
+    Tenant,
+    User,
+)
 from tenants.signing_in import record_failure
 
 ISSUER: Final = "Frontdesk"
@@ -39,7 +49,7 @@ def is_on(user: User) -> bool:
 
 def has_app(user: User) -> bool:
     """Whether one of their factors is an authenticator app."""
-    return SecondFactor.objects.filter(user=user).exclude(confirmed_at=None).exists()
+    return _apps(user).exclude(confirmed_at=None).exists()
 
 
 def is_required() -> bool:
@@ -58,7 +68,7 @@ def is_missing(user: User) -> bool:
 
 def require(by: User, required: bool) -> None:
     """Whether everybody of the tenant needs one from now on. Raises NotAllowed where `by` is no owner."""
-    if not by.is_owner:
+    if not by.is_owner or by.is_platform_staff:
         raise NotAllowed("Only an owner decides this.")
     tenant = Tenant.objects.select_for_update().get(pk=require_tenant().id)
     others = {key: value for key, value in tenant.settings.items() if key != SETTING}
@@ -72,25 +82,26 @@ def begin(user: User, password: str) -> None:
     refuse_wrong_password(user, password)
     if has_app(user):
         raise Conflict("An app is set up. Remove it before you set up another.")
-    SecondFactor.objects.update_or_create(
+    _apps(user).update_or_create(
         user=user, defaults={"secret": encrypt(pyotp.random_base32()), "last_step": 0, "confirmed_at": None}
     )
 
 
 def pending_address(user: User) -> str | None:
     """What the app scans (an otpauth:// address) while a secret waits for its first code, else None."""
-    factor = SecondFactor.objects.filter(user=user, confirmed_at=None).first()
+    factor = _apps(user).filter(confirmed_at=None).first()
     if factor is None:
         return None
     return pyotp.TOTP(decrypt(factor.secret)).provisioning_uri(name=user.email, issuer_name=ISSUER)
 
 
+@transaction.atomic
 def confirm(user: User, code: str) -> list[str]:
     """Turn it on with a first code; the recovery codes, shown this once, where this is the first factor, else none.
     Raises InvalidInput, LockedOut."""
     counted = locking_out.second_step(user.pk)
     locking_out.begin_try(counted)
-    factor = SecondFactor.objects.select_for_update().filter(user=user, confirmed_at=None).first()
+    factor = _apps(user).select_for_update().filter(confirmed_at=None).first()
     if factor is None or not _is_new_code(factor, code):
         raise InvalidInput.of("code", "is not what the app shows now; is your device's clock right?")
     locking_out.succeeded(counted)
@@ -103,24 +114,27 @@ def confirm(user: User, code: str) -> list[str]:
 def renew_recovery_codes(user: User) -> list[str]:
     """Ten new ones in place of all that were, shown this once."""
     codes = ["-".join(_random(4) for _ in range(4)) for _ in range(RECOVERY_CODES)]
-    RecoveryCode.objects.filter(user=user).delete()
-    RecoveryCode.objects.bulk_create(RecoveryCode(user=user, code_hash=_digest(code)) for code in codes)
-    record("renewed", Target("recovery_codes", user.pk, str(user)), after={"codes": len(codes)})
+    known = _codes(user)
+    known.delete()
+    known.bulk_create(known.model(user=user, code_hash=_digest(code)) for code in codes)
+    if not user.is_platform_staff:
+        record("renewed", Target("recovery_codes", user.pk, str(user)), after={"codes": len(codes)})
     return codes
 
 
 def recovery_codes_left(user: User) -> int:
     """How many of them are unused."""
-    return RecoveryCode.objects.filter(user=user, used_at=None).count()
+    return _codes(user).filter(used_at=None).count()
 
 
+@transaction.atomic
 def check(user: User, code: str) -> bool:
     """Whether `code` opens the second step: one that the app shows, not used before, or an unused recovery code. Raises
     LockedOut."""
     counted = locking_out.second_step(user.pk)
     locking_out.begin_try(counted)
     # Locked, so that one code sent twice at once opens one session.
-    app = SecondFactor.objects.select_for_update().filter(user=user).exclude(confirmed_at=None).first()
+    app = _apps(user).select_for_update().exclude(confirmed_at=None).first()
     if app is not None and _is_new_code(app, code):
         app.save(update_fields=["last_step", "updated_at"])
     elif not _use_recovery_code(user, code):
@@ -134,7 +148,7 @@ def turn_off(user: User, password: str) -> None:
     """Remove the app. Raises InvalidInput for a wrong password, LockedOut, Conflict as `removing` does."""
     refuse_wrong_password(user, password)
     with removing(user):
-        SecondFactor.objects.filter(user=user).delete()
+        _apps(user).delete()
 
 
 def turn_off_for(by: User, person: User) -> None:
@@ -142,8 +156,9 @@ def turn_off_for(by: User, person: User) -> None:
     `by` is no owner."""
     if not by.is_owner:
         raise NotAllowed("Only an owner can turn off somebody's second factor.")
-    for model in (RecoveryCode, SecondFactor, SecurityKey):
-        model.objects.filter(user=person).delete()
+    _codes(person).delete()
+    _apps(person).delete()
+    SecurityKey.objects.filter(user=person).delete()
 
 
 @contextmanager
@@ -160,7 +175,7 @@ def removing(user: User) -> Iterator[None]:
             raise Conflict(
                 "Your company asks for a second factor. Set up another one before you remove this."
             )
-        RecoveryCode.objects.filter(user=user).delete()
+        _codes(user).delete()
 
 
 def refuse_wrong_password(user: User, password: str) -> None:
@@ -172,7 +187,18 @@ def refuse_wrong_password(user: User, password: str) -> None:
     locking_out.succeeded(counted)
 
 
-def _is_new_code(factor: SecondFactor, code: str) -> bool:
+def _apps(user: User) -> "QuerySet[Any]":
+    """Their authenticator app, where it stands: in the tenant's schema, or with the platform's staff."""
+    model = StaffSecondFactor if user.is_platform_staff else SecondFactor
+    return model.objects.filter(user=user)
+
+
+def _codes(user: User) -> "QuerySet[Any]":
+    model = StaffRecoveryCode if user.is_platform_staff else RecoveryCode
+    return model.objects.filter(user=user)
+
+
+def _is_new_code(factor: AppFactor, code: str) -> bool:
     """Whether it is a code of about now and of a later step than the last one used, which it then becomes."""
     totp, given = pyotp.TOTP(decrypt(factor.secret)), code.replace(" ", "")
     step = int(timezone.now().timestamp()) // STEP_S
@@ -186,7 +212,7 @@ def _is_new_code(factor: SecondFactor, code: str) -> bool:
 
 
 def _use_recovery_code(user: User, code: str) -> bool:
-    unused = RecoveryCode.objects.filter(user=user, code_hash=_digest(code), used_at=None)
+    unused = _codes(user).filter(code_hash=_digest(code), used_at=None)
     with by_person(user):
         return unused.update(used_at=timezone.now()) == 1
 

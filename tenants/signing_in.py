@@ -54,7 +54,10 @@ def note_failure(email: str, ip: str | None) -> bool:
 
 
 def record_failure(user: User, counted: locking_out.Subject, step: str) -> bool:
-    """Record a wrong password or code, one of many where there are many; whether it was recorded."""
+    """Record a wrong password or code, one of many where there are many; whether it was recorded. The platform's people
+    belong to no tenant, and so have no record."""
+    if user.is_platform_staff:
+        return False
     tries = locking_out.tries(counted)
     if tries > TOLD_EACH and tries % TOLD_EVERY:
         return False

@@ -85,7 +85,7 @@ def opened(token: str) -> Asked:
     """What a link says. Raises LinkInvalid, for one that was used too; Conflict where the email has got an account by
     another one."""
     tenant_id, said = links.said(PURPOSE, token, LIFETIME)
-    if resolve_tenant(KeyKind.TENANT, str(tenant_id)) is not None:
+    if tenant_id is None or resolve_tenant(KeyKind.TENANT, str(tenant_id)) is not None:
         raise links.LinkInvalid
     asked = Asked(tenant_id, str(said["company"]), str(said["email"]))
     if _has_account(asked.email):

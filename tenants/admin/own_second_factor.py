@@ -58,9 +58,10 @@ FORMS: Final[dict[str, type[forms.Form]]] = {
 def own_second_factor(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Set up, confirm, turn off; add and remove keys; new recovery codes; and for owners whether everybody needs
     one."""
-    if current_tenant() is None:
+    user, step, acting = person(request), request.POST.get("step", ""), current_tenant()
+    if user.tenant_id != (acting.id if acting else None):
+        # The platform's people have their own account where they act for no tenant.
         raise PermissionDenied
-    user, step = person(request), request.POST.get("step", "")
     form = FORMS.get(step, PasswordForm)(request.POST or None)
     codes: list[str] = []
     if step == "require":

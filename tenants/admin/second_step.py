@@ -18,7 +18,6 @@ from kernel.errors import InvalidInput
 from tenants import second_factor, security_keys
 from tenants.admin import challenges
 from tenants.administration import tried
-from tenants.context import current_tenant
 from tenants.models import User
 
 PENDING: Final = "_second_step"
@@ -59,9 +58,7 @@ def ask_for_code(request: HttpRequest, user: User) -> None:
 def code_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Sign in with the code or key of whoever has just given their password."""
     pending = challenges.noted(request, PENDING)
-    user = (
-        User.objects.filter(pk=pending["user"], is_active=True).first() if pending and _in_tenant() else None
-    )
+    user = User.objects.filter(pk=pending["user"], is_active=True).first() if pending else None
     if pending is None or user is None:
         request.session.flush()
         return HttpResponseRedirect(reverse("admin:login"))
@@ -86,10 +83,6 @@ def code_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         "has_app": second_factor.has_app(user),
     }
     return TemplateResponse(request, "admin/own/second_step.html", {**context, **told})
-
-
-def _in_tenant() -> bool:
-    return current_tenant() is not None
 
 
 def _check_code(user: User, given: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from unfold.forms import AuthenticationForm
 
 from tenants.admin.second_step import ask_for_code
-from tenants.context import acting_as
+from tenants.context import at_home
 from tenants.directory import resolve_tenant
 from tenants.locking_out import LockedOut
 from tenants.models import KeyKind, User
@@ -26,8 +26,7 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no t
         """Django's hook once the password was right. Raises SecondStepNeeded where a code is wanted too."""
         super().confirm_login_allowed(user)
         tenant = resolve_tenant(KeyKind.TENANT, str(user.tenant_id)) if user.tenant_id else None
-        if tenant is not None:
-            with acting_as(tenant):
-                wants_code = is_on(user)
-            if wants_code:
-                ask_for_code(self.request, user)
+        with at_home(tenant):
+            wants_code = is_on(user)
+        if wants_code:
+            ask_for_code(self.request, user)

@@ -1,8 +1,9 @@
 """The stage of the isolation tests: a database with twins in the pool and in a dedicated schema."""
 
+from kernel.encryption import encrypt
 from tenants.context import TenantRef
 from tenants.creating import create_tenant
-from tenants.models import AuthSession, User
+from tenants.models import AuthSession, SecurityKey, StaffRecoveryCode, StaffSecondFactor, User
 from tests.database import DEDICATED_SCHEMA
 from tests.isolation import twins
 from tests.isolation.probing import Pair
@@ -26,7 +27,8 @@ def give_back(superuser, grants) -> None:
 
 
 def furnish(superuser) -> list[Pair]:
-    """Make both pairs with a row in every table, a person of the platform with a session, and a public price.
+    """Make both pairs with a row in every table, a person of the platform with a session and second factors, and a
+    public price.
 
     Two tenants in one dedicated schema do not happen in the product: here they show that its policies hold alone.
     """
@@ -44,6 +46,9 @@ def furnish(superuser) -> list[Pair]:
     AuthSession.objects.create(
         key="platform-twin", tenant_id=None, user=staff, data="", expires_at=twins.SAME_TIME
     )
+    StaffSecondFactor.objects.create(user=staff, secret=encrypt("alike"))
+    StaffRecoveryCode.objects.create(user=staff, code_hash="alike")
+    SecurityKey.objects.create(user=staff, name="alike", rp_id="alike", credential_id="alike", public_key=b"")
     superuser.execute(
         "INSERT INTO public.model_prices (id, tenant_id, provider, model, service, unit, effective_from, source) "
         "VALUES (uuidv7(), NULL, 'alike', 'alike', 'llm', 'tokens', now(), 'twins')"

@@ -32,6 +32,8 @@ GLOBAL_KEYS = {
 UNWATCHED = {
     "answer_runs": "how far an answer is; no person changes it",
     "audit_entries": "the record itself",
+    "staff_recovery_codes": "of people without a tenant, whose record it would be",
+    "staff_second_factors": "of people without a tenant, whose record it would be",
     "auth_sessions": "a browser's; signing in, out and out elsewhere are recorded by name (tenants.signing_in)",
     "ai_personality_versions": "a copy of the personality at each recorded change",
     "budget_holds": "money held back for a moment by an answer",
