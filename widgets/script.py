@@ -1,4 +1,5 @@
-"""The widget's script: the built loader with one widget's look in it, and the panel it loads when somebody wants it."""
+"""The widget's script: the built loader with one widget's look in it, the panel it loads when somebody
+wants it, and what the panel may need later."""
 
 import hashlib
 import re
@@ -48,6 +49,11 @@ def look(public_key: str) -> dict[str, Any]:
 def panel() -> str:
     """The panel as JavaScript; its address carries its hash, so browsers may keep it for ever."""
     return _source("panel.js")
+
+
+def proof() -> str:
+    """The solver of proofs of work as JavaScript, fetched only where boot asks for one."""
+    return _source("proof.js")
 
 
 def panel_hash() -> str:

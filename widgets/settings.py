@@ -56,6 +56,7 @@ class Look(BaseModel):
 class WidgetSettings(Look):
     """All settings: those beside the look are the tenant's own. An empty cap is the tenant's, or the installation's."""
 
+    proof_of_work: Literal["off", "auto", "on"] = "auto"
     session_cap_usd: Cap = ""
     visitor_day_cap_usd: Cap = ""
     address_day_cap_usd: Cap = ""

@@ -25,15 +25,15 @@ TIMEOUT_S: Final = 0.25
 # After a failure Redis is left alone for a moment: each request would wait for it otherwise.
 LEFT_ALONE_S: Final = 2.0
 
-# `limit(count)` counts one request in the first `count` KEYS, each with two ARGV: seconds per request and burst in
-# seconds. All have room, or none is counted. It returns whether one refused and how far ahead each is: for scripts of
-# upper rooms that do more in the same round trip.
+# `limit(first, last)` counts one request in these KEYS, each with two ARGV at the same place: seconds per request and
+# burst in seconds. All have room, or none is counted. It returns whether one refused and how far ahead each is: for
+# scripts of upper rooms that do more in the same round trip.
 LUA: Final = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local function limit(count)
+local function limit(first, last)
   local found, refused = {}, false
-  for i = 1, count do
+  for i = first, last do
     local each, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
     local due = math.max(tonumber(redis.call('GET', KEYS[i]) or '0'), now)
     local ahead = due + each - now
@@ -41,13 +41,13 @@ local function limit(count)
     found[i] = {due, each, ahead}
   end
   local told = {}
-  for i = 1, count do
+  for i = first, last do
     local due, each, ahead = found[i][1], found[i][2], found[i][3]
     if not refused then
       redis.call('SET', KEYS[i], string.format('%.6f', due + each), 'PX', math.ceil(ahead * 1000) + 1)
       due = due + each
     end
-    told[i] = string.format('%.6f', due - now)
+    told[#told + 1] = string.format('%.6f', due - now)
   end
   return refused, told
 end
@@ -55,7 +55,7 @@ end
 SCRIPT: Final = (
     LUA
     + """
-local refused, told = limit(#KEYS)
+local refused, told = limit(1, #KEYS)
 table.insert(told, 1, refused and '1' or '0')
 return told
 """
@@ -158,24 +158,29 @@ _left_alone_until = 0.0
 
 
 def _in_redis(keys: Sequence[str], limits: Sequence[Limit]) -> tuple[bool, list[float]] | None:
+    told = run(SCRIPT, keys, arguments(limits))
+    return None if told is None else (told[0] == b"1", [float(one) for one in told[1:]])
+
+
+def run(script: str, keys: Sequence[str], values: Sequence[Any]) -> list[bytes] | None:
+    """What a script answers; None where Redis does not, and then it is left alone for a moment."""
     global _left_alone_until
     if time.monotonic() < _left_alone_until:
         return None
     try:
-        told = cast("list[bytes]", _script(settings.REDIS_URL)(keys=keys, args=arguments(limits)))
+        return cast("list[bytes]", _script(settings.REDIS_URL, script)(keys=keys, args=values))
     except redis.RedisError as error:
         _left_alone_until = time.monotonic() + LEFT_ALONE_S
         _log.warning("rate limits are counted per process, because Redis does not answer: %s", error)
         return None
-    return told[0] == b"1", [float(one) for one in told[1:]]
 
 
 @cache
-def _script(url: str) -> Any:
+def _script(url: str, script: str) -> Any:
     client = redis.Redis.from_url(
         url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
     )
-    return client.register_script(SCRIPT)
+    return client.register_script(script)
 
 
 _due: OrderedDict[str, float] = OrderedDict()

@@ -90,6 +90,9 @@ MESSAGES_REFUSED: Final = _counter(
     "Visitors' messages that came too soon, by whose rate: visitor, address, widget, tenant.",
     "whose",
 )
+PROOFS: Final = _counter(
+    "proofs_of_work", "Boots of guarded widgets: asked to do the work, solved, refused.", "outcome"
+)
 CAPS_REACHED: Final = _counter(
     "spend_caps_reached", "Answers not made because of a spend cap: session, visitor, address.", "cap"
 )

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -62,8 +62,10 @@ def problem(
     *,
     errors: Sequence[FieldError] = (),
     retry_after: float | None = None,
+    extensions: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """One problem+json response: `type`, `title`, `status`, `detail`, `code`, `errors: [{field, message}]`."""
+    """One problem+json response: `type`, `title`, `status`, `detail`, `code`, `errors: [{field, message}]`, and what an
+    error of its kind has beside these."""
     body = {
         "type": TYPE.format(status=status),
         "title": HTTPStatus(status).phrase,
@@ -71,6 +73,7 @@ def problem(
         "detail": detail,
         "code": code,
         "errors": [{"field": error.field, "message": error.message} for error in errors],
+        **(extensions or {}),
     }
     response = HttpResponse(orjson.dumps(body), status=status, content_type=CONTENT_TYPE)
     if retry_after is not None:
@@ -108,7 +111,12 @@ def of_error(error: FrontdeskError) -> HttpResponse:
         return _unexpected(error)
     errors = error.errors if isinstance(error, InvalidInput) else ()
     response = problem(
-        status, error.code, error.detail, errors=errors, retry_after=getattr(error, "retry_after", None)
+        status,
+        error.code,
+        error.detail,
+        errors=errors,
+        retry_after=getattr(error, "retry_after", None),
+        extensions=getattr(error, "extensions", None),
     )
     for name, value in getattr(error, "headers", {}).items():
         response[name] = value

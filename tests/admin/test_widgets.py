@@ -20,7 +20,7 @@ WIDGET = {
     "collections": "", "theme": "dark", "position": "bottom-left", "greeting": "Hello", "primaryColor": "#112233",
     "secondaryColor": "#445566", "launcherLabel": "", "starterQuestions": "One?\nTwo?", "locale": "",
     "offlineMessage": "",
-    "privacyUrl": "", "sessionCapUsd": "", "visitorDayCapUsd": "0.40", "addressDayCapUsd": "",
+    "privacyUrl": "", "sessionCapUsd": "", "proofOfWork": "on", "visitorDayCapUsd": "0.40", "addressDayCapUsd": "",
 }  # fmt: skip
 
 
@@ -65,7 +65,8 @@ class TestWidgets:
     @pytest.mark.parametrize(
         ("field", "value"),
         [("name", ""), ("domain_whitelist", "acme.com"), ("primaryColor", "red"), ("starterQuestions", "a\n" * 7),
-         ("privacyUrl", "javascript:alert(1)"), ("theme", "pink"), ("visitorDayCapUsd", "-1"), ("locale", "no such")],
+         ("privacyUrl", "javascript:alert(1)"), ("theme", "pink"), ("proofOfWork", "maybe"),
+         ("visitorDayCapUsd", "-1"), ("locale", "no such")],
     )  # fmt: skip
     def test_what_is_refused_is_said_at_its_field(self, acme, sign_in, field, value):
         response = sign_in(acme).post("/admin/widgets/widget/add/", {**WIDGET, field: value})

@@ -51,7 +51,13 @@ OPEN = {
     "demo/<slug:slug>/": "one demo company's own published pages",
 }
 # Doors that a visitor's key, token or address opens: walked by name below.
-WIDGET = {"widget/v1.js", "widget/v1/boot", "widget/v1/messages", "widget/v1/panel.<slug:digest>.js"}
+WIDGET = {
+    "widget/v1.js",
+    "widget/v1/boot",
+    "widget/v1/messages",
+    "widget/v1/panel.<slug:digest>.js",
+    "widget/v1/proof.js",
+}
 # Tasks of the platform have no tenant: they visit each in a context of its own.
 TASKS_OF_THE_PLATFORM = {
     "billing.sweep_rollups",

@@ -30,6 +30,7 @@ SHARED = {
     r"frontdesk:(metrics:.*|seen)": "counters of processes, without tenants",
     r"frontdesk:canaries:\w+": "the platform's own round",
     r"frontdesk:tries:.*": "tries at signing in, before a tenant is known: names are hashes",
+    r"frontdesk:proof:[0-9a-f]+": "a proof of work that was used: a hash",
     r"frontdesk:limit:.*": "how often somebody asked: a count for a key, person, tenant or address",
     r"fd:ticket:[\w-]+": "unguessable and good once; its value names its one tenant",
 }

@@ -33,13 +33,15 @@ def test_every_source_is_the_one_that_was_built() -> None:
     assert named == MANIFEST["sources"], REBUILD
 
 
-@pytest.mark.parametrize("name", ["loader.js", "panel.js"])
+@pytest.mark.parametrize("name", ["loader.js", "panel.js", "proof.js"])
 def test_outputs_are_the_ones_that_were_built(name: str) -> None:
     assert sha256(DIST / name) == MANIFEST["outputs"][name]["sha256"], REBUILD
     assert (DIST / name).stat().st_size == MANIFEST["outputs"][name]["bytes"]
 
 
-@pytest.mark.parametrize(("name", "limit"), [("loader.js", 4 * 1024), ("panel.js", 30 * 1024)])
+@pytest.mark.parametrize(
+    ("name", "limit"), [("loader.js", 4 * 1024), ("panel.js", 30 * 1024), ("proof.js", 1024)]
+)
 def test_bytes_over_the_wire(name: str, limit: int) -> None:
     assert len(gzip.compress((DIST / name).read_bytes(), 9, mtime=0)) <= limit
 
@@ -49,7 +51,7 @@ def test_the_look_has_one_place_in_the_loader() -> None:
 
 
 def test_nothing_in_the_widget_could_break_a_strict_content_security_policy() -> None:
-    for name in ("loader.js", "panel.js"):
+    for name in ("loader.js", "panel.js", "proof.js"):
         text = (DIST / name).read_text()
         for forbidden in (
             "innerHTML",

@@ -23,6 +23,7 @@ from tenants.context import require_tenant
 from tenants.models import Tenant
 from tenants.spend_caps import CAPS
 from widgets.admin.preview import preview_page, preview_script
+from widgets.chat.guarding import is_guarded
 from widgets.counting import stopped_by_caps
 from widgets.editing import create_widget, delete_widget, update_widget
 from widgets.models import Widget
@@ -85,9 +86,17 @@ class WidgetForm(SpendCapsForm):
         label="Privacy policy", required=False, max_length=500, widget=UnfoldAdminURLInputWidget
     )
 
+    proofOfWork = forms.ChoiceField(
+        label="Proof of work",
+        choices=[("auto", "While it is under attack"), ("on", "Always"), ("off", "Never")],
+        widget=UnfoldAdminSelectWidget,
+        help_text="Visitors' browsers do some arithmetic before they are let in: nobody notices a part of a second, "
+        "and a crowd of bots pays for it. Clients of your own have to do it too.",
+    )
+
     class Meta:
         model = Widget
-        fields = ("name", "is_active", "domain_whitelist", "personality", "collections", *LOOK)
+        fields = ("name", "is_active", "domain_whitelist", "personality", "collections", *LOOK, "proofOfWork")
         labels = {"is_active": "Active"}
         help_texts = {"is_active": "Off: it disappears from every page within five minutes."}
 
@@ -97,14 +106,14 @@ class WidgetForm(SpendCapsForm):
         if isinstance(personality, forms.ModelChoiceField):
             personality.empty_label = "The default one"
         for key, value in complete(self.instance.settings).items():
-            if key in LOOK:
+            if key in (*LOOK, "proofOfWork"):
                 self.initial.setdefault(key, value)
         house = Tenant.objects.values_list("settings", flat=True).get(pk=require_tenant().id)
         self.show_caps(self.instance.settings, house)
 
     def deed(self) -> Widget:
         asked = dict(self.cleaned_data)
-        asked["settings"] = {key: asked.pop(key) for key in LOOK}
+        asked["settings"] = {key: asked.pop(key) for key in (*LOOK, "proofOfWork")}
         # Empty takes a cap back to the tenant's.
         caps = self.take_caps(asked)
         asked["settings"] |= {CAPS[name]: text or None for name, text in caps.items()}
@@ -148,7 +157,8 @@ class WidgetAdmin(TenantAdmin):
                 "fields": tuple(CAPS.values()),
             },
         )
-        return [about, look, words, answers, caps]
+        attacks = ("Attacks", {"fields": ("proofOfWork",)})
+        return [about, look, words, answers, caps, attacks]
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, obj: Widget | None = None, **kwargs: Any
@@ -157,6 +167,7 @@ class WidgetAdmin(TenantAdmin):
             tag = f'<script src="{settings.BASE_URL}/widget/v1.js?w={obj.public_key}" async></script>'
             context["snippet"] = tag
             context["stopped"] = stopped_by_caps(obj)
+            context["is_guarded"] = is_guarded(require_tenant(), obj.pk)
         response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
         return response
 

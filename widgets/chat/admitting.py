@@ -31,7 +31,7 @@ from redis.backoff import NoBackoff
 from kernel import limiting, measuring
 from kernel.limiting import Limit, Verdict, counted_as
 from tenants.spend_caps import CapName
-from widgets.chat import capping
+from widgets.chat import capping, guarding
 from widgets.chat.capping import OWN, Book, Payer
 from widgets.chat.limits import MESSAGES_AT_ONCE, MESSAGES_PER_S, TooSoon
 from widgets.chat.streams import Deed, bus
@@ -123,6 +123,7 @@ async def admit(payer: Payer, own_id: str) -> Allowance:
     verdict = await allowance._hold(amount, limits if settings.RATE_LIMITS else ())
     if verdict is not None and not verdict.allowed:
         measuring.MESSAGES_REFUSED.labels(verdict.limit.name.removesuffix("-messages")).inc()
+        guarding.disturbed(payer.tenant, payer.widget_id)
         raise TooSoon(verdict, own_id)
     return allowance
 

@@ -45,6 +45,16 @@ def panel_script(request: HttpRequest, digest: str) -> HttpResponse:
     return _readable_by(response, None)
 
 
+@require_GET
+def proof_script(request: HttpRequest) -> HttpResponse:
+    """`/widget/v1/proof.js`"""
+    source = script.proof()
+    response = HttpResponse(source, content_type=JAVASCRIPT)
+    response["ETag"] = script.etag(source)
+    response["Cache-Control"] = f"public, max-age={SCRIPT_SECONDS}"
+    return _readable_by(response, None)
+
+
 @csrf_exempt
 @require_http_methods(["POST", "OPTIONS"])
 def boot(request: HttpRequest) -> HttpResponse:
@@ -122,6 +132,7 @@ def _readable_by(response: Response, origin: str | None) -> Response:
 urlpatterns = [
     path("v1.js", loader_script),
     path("v1/panel.<slug:digest>.js", panel_script),
+    path("v1/proof.js", proof_script),
     path("v1/boot", boot),
     path("v1/messages", messages),
 ]

@@ -7,14 +7,14 @@ from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
 from kernel.errors import FieldError, FrontdeskError, InvalidInput, NotFound
-from kernel.limiting import Limit, Verdict, counted_as, take
 from tenants.context import TenantRef, acting_as
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
 from widgets import settings as widget_settings
-from widgets.chat import beginning, capping, messages, origins, visiting
+from widgets.chat import beginning, capping, guarding, messages, origins, visiting
 from widgets.chat.messages import MessageObject
 from widgets.chat.protocol import SessionState, session_state
+from widgets.chat.proving import BootProof
 from widgets.chat.visiting import Guest
 from widgets.models import Personality, Session, Widget
 from widgets.settings import Look
@@ -25,10 +25,6 @@ VISITOR_SETTINGS: Final = (
     "theme", "position", "greeting", "primaryColor", "secondaryColor", "launcherLabel", "starterQuestions", "locale",
     "offlineMessage", "collectEmail", "privacyUrl",
 )  # fmt: skip
-
-# An office behind one address opens a page every two seconds; a widget on a busy site fifty in one.
-PER_ADDRESS: Final = Limit("address", 0.5, 60)
-PER_WIDGET: Final = Limit("widget", 50.0, 1000)
 
 
 class WidgetNotFound(NotFound):
@@ -43,16 +39,6 @@ class OriginNotAllowed(FrontdeskError):
     code = "origin_not_allowed"
 
 
-class TooManyBoots(FrontdeskError):
-    """One address, or one widget, boots faster than visitors do."""
-
-    code = "rate_limited"
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__("too many visits from here; try again later")
-        self.retry_after, self.headers = verdict.retry_after_s, verdict.headers()
-
-
 class BootRequest(BaseModel):
     """The body of a boot."""
 
@@ -61,6 +47,7 @@ class BootRequest(BaseModel):
     widget: Annotated[StrictStr, Field(min_length=1, max_length=80)]
     visitor_token: Annotated[StrictStr, Field(max_length=1_000)] | None = None
     identity: Annotated[StrictStr, Field(max_length=8_000)] | None = None
+    proof: BootProof | None = None
 
 
 class BootPersonality(TypedDict):
@@ -114,13 +101,14 @@ def parse(body: bytes) -> BootRequest:
 
 def boot(request: BootRequest, origin: str | None, address: str = "") -> BootResponse:
     """Let a visitor in who asks from `address`. Raises WidgetNotFound, OriginNotAllowed, IdentityInvalid, TooManyBoots,
-    checked in this order."""
+    ProofRequired, checked in this order."""
     tenant = resolve_tenant(KeyKind.WIDGET, request.widget)
     if tenant is None:
         raise WidgetNotFound("there is no such widget")
     with acting_as(tenant):
         welcome = _welcome(tenant, request, origin)
-    _limit(address, request.widget)
+    is_known = welcome.guest.identity is not None or welcome.session is not None
+    guarding.let_in(tenant, welcome.widget, address, request.proof, is_known=is_known)
     # The ticket is made outside the transaction: Redis may be slow, and no transaction waits for it.
     ticket = visiting.issue_ticket(welcome.guest, origin or "")
     visiting.remember_identity(welcome.guest)
@@ -138,13 +126,6 @@ def boot(request: BootRequest, origin: str | None, address: str = "") -> BootRes
         },
         "messages": welcome.messages,
     }
-
-
-def _limit(address: str, widget: str) -> None:
-    """Anybody may boot, so nobody may boot too often: a refusal costs no ticket and reaches no other visitor's room."""
-    verdict = take((PER_ADDRESS, counted_as(address)), (PER_WIDGET, widget))
-    if verdict is not None and not verdict.allowed:
-        raise TooManyBoots(verdict)
 
 
 def active_widget(origin: str | None, **which: object) -> Widget:

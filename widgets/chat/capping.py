@@ -112,7 +112,7 @@ def counted(dollars: Decimal | None, tokens: int) -> int:
 # call for the same purpose changes what it holds.
 ADMIT: Final = """
 local count = tonumber(ARGV[#ARGV])
-local refused, told = limit(count)
+local refused, told = limit(1, count)
 if refused then
   table.insert(told, 1, '-1')
   return told

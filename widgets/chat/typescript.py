@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from widgets.chat.booting import BootPersonality, BootRequest, BootResponse, BootWidget
 from widgets.chat.protocol import CLIENT_FRAMES, SERVER_FRAMES, SHARED_SHAPES
+from widgets.chat.proving import BootProof, ProofChallenge
 from widgets.settings import Look
 
 TARGET: Final = Path(__file__).resolve().parents[1] / "embed" / "src" / "protocol.ts"
@@ -27,8 +28,8 @@ HEADER: Final = """\
  */
 """
 SHAPES: Final = (
-    *SHARED_SHAPES, Look, BootPersonality, BootWidget, BootRequest, BootResponse, *CLIENT_FRAMES,
-    *SERVER_FRAMES,
+    *SHARED_SHAPES, Look, BootPersonality, BootWidget, BootProof, BootRequest, BootResponse, ProofChallenge,
+    *CLIENT_FRAMES, *SERVER_FRAMES,
 )  # fmt: skip
 SCALARS: Final[dict[Any, str]] = {
     str: "string",

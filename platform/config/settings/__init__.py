@@ -27,6 +27,9 @@ SPEND_CAPS = {
     "address": env.dollars("SPEND_CAP_ADDRESS_DAY_USD", "20"),
 }
 
+# How many leading zero bits each hash of a proof of work has: each one more doubles a visitor's work.
+PROOF_OF_WORK_BITS = env.integer("PROOF_OF_WORK_BITS", 14, 4, 24)
+
 # Uploaded files.
 STORAGE_URL = env.storage_url(FRONTDESK_HOME)
 

@@ -11,7 +11,7 @@ from kernel.limiting import Limit
 from tenants.context import acting_as
 from tests import conversations
 from tests.widgets.chat.visitors import boot
-from widgets.chat import asking, booting, visiting
+from widgets.chat import asking, guarding, visiting
 from widgets.chat.visiting import Guest
 from widgets.models import Session, Visitor, Widget
 
@@ -149,7 +149,7 @@ def test_a_look_cannot_break_out_of_the_script(widget, acme, client):
 
 def test_one_address_cannot_boot_without_end(acme, bolt, redis, settings, monkeypatch):
     settings.RATE_LIMITS = True
-    monkeypatch.setattr(booting, "PER_ADDRESS", Limit("address", 0.01, 2))
+    monkeypatch.setattr(guarding, "PER_ADDRESS", Limit("address", 0.01, 2))
     mine, theirs = conversations.known_widget(acme), conversations.known_widget(bolt)
     assert [boot(mine).status_code for _ in range(3)] == [200, 200, 429]
     refused = boot(theirs)

@@ -1,7 +1,7 @@
 // A Frontdesk of one process and no database, for work on the widget: `npm run dev`, or --port N.
 // POST /control {"cut": true, "refuse": [{before, frame}], "losingAck": true, "boot": {status, code, times}, "say": "…",
 // "author": {…}, "pace": ms, "blocked": true (no sockets), "change": [status, event, agent], "typing": "…", "seed": n
-// (messages of a session for the next visitor)} makes trouble; it tells what was asked for and received.
+// (messages of a session for the next visitor), "proof": bits (boot asks for a proof of work)} makes trouble; it tells what was asked for and received.
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -13,7 +13,8 @@ const file = (name) => readFileSync(new URL(name, import.meta.url));
 const port = Number(process.argv[process.argv.indexOf("--port") + 1] || 4400);
 const visitors = new Map();
 const tickets = new Map();
-const chaos = { refuse: [], received: [], requests: [], losingAck: false, boot: null, pace: 18, blocked: false, seed: 0 };
+const chaos = { refuse: [], received: [], requests: [], losingAck: false, boot: null, pace: 18, blocked: false, seed: 0, proof: 0 };
+const challenges = new Set();
 
 const SETTINGS = {
   greeting: "Hi! How can I help you today?",
@@ -43,6 +44,12 @@ function boot(body, host) {
   if (trouble && trouble.times-- > 0) {
     return [trouble.status, { code: trouble.code }, { "Content-Type": "application/problem+json", ...(trouble.headers ?? {}) }];
   }
+  if (chaos.proof && !isProved(body.proof)) {
+    const token = randomUUID();
+    challenges.add(token);
+    const challenge = { token, seed: sha256(token).slice(0, 32), count: 8, bits: chaos.proof };
+    return [428, { code: "proof_of_work_required", challenge }, { "Content-Type": "application/problem+json" }];
+  }
   const token = visitors.has(body.visitor_token) ? body.visitor_token : randomUUID();
   if (!visitors.has(token)) visitors.set(token, seeded(new Conversation(chaos)));
   const ticket = randomUUID();
@@ -52,6 +59,16 @@ function boot(body, host) {
     visitor_token: token, socket_url: `ws://${host}/ws/v1/chat?ticket=${ticket}`, session: talk.described(), read_seq: talk.readSeq,
     widget: { name: "Acme Support", settings: SETTINGS, personality: { name: "Ada" } }, messages: talk.described() ? talk.messages.slice(-50) : [],
   }];
+}
+
+const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+
+/** Each challenge is good once. */
+function isProved(proof) {
+  if (!proof || !challenges.delete(proof.token)) return false;
+  const seed = sha256(proof.token).slice(0, 32);
+  return proof.numbers.length === 8
+    && proof.numbers.every((number, i) => parseInt(sha256(`${seed}.${i}.${number}`).slice(0, 8), 16) >>> (32 - chaos.proof) === 0);
 }
 
 /** With questions and answers of the days before, where that was asked for. */
@@ -94,7 +111,7 @@ async function overHttp(request, response, url) {
 }
 
 function control(body) {
-  for (const key of ["refuse", "losingAck", "boot", "pace", "blocked", "seed"]) if (key in body) chaos[key] = body[key];
+  for (const key of ["refuse", "losingAck", "boot", "pace", "blocked", "seed", "proof"]) if (key in body) chaos[key] = body[key];
   for (const talk of visitors.values()) {
     if (body.cut) for (const socket of talk.sockets) socket.terminate();
     if (body.close) for (const socket of talk.sockets) socket.close(body.close);
@@ -122,6 +139,7 @@ const server = createServer(async (request, response) => {
   if (request.method === "OPTIONS") return answer(204, "");
   if (url.pathname === "/widget/v1.js") return answer(200, loader(url.searchParams), js);
   if (url.pathname.startsWith("/widget/v1/panel.")) return answer(200, file("../dist/panel.js"), js);
+  if (url.pathname === "/widget/v1/proof.js") return answer(200, file("../dist/proof.js"), js);
   if (url.pathname === "/widget/v1/boot") return answer(...boot(await read(request), request.headers.host));
   if (url.pathname === "/widget/v1/messages") return void overHttp(request, response, url);
   if (url.pathname === "/control") return answer(...control(await read(request)));

@@ -86,11 +86,18 @@ export interface BootWidget {
   personality: BootPersonality | null;
 }
 
+/** A challenge's token and its solution. */
+export interface BootProof {
+  token: string;
+  numbers: number[];
+}
+
 /** The body of a boot. */
 export interface BootRequest {
   widget: string;
   visitor_token?: string | null;
   identity?: string | null;
+  proof?: BootProof | null;
 }
 
 /** Everything the panel needs to connect and to show what was said. `read_seq` is how far the visitor has read in the session, 0 without one. */
@@ -101,6 +108,14 @@ export interface BootResponse {
   read_seq: number;
   widget: BootWidget;
   messages: MessageObject[];
+}
+
+/** What is to be solved: `count` numbers, each for a hash of `seed` that begins with `bits` zero bits. */
+export interface ProofChallenge {
+  token: string;
+  seed: string;
+  count: number;
+  bits: number;
 }
 
 /** A question, or whatever the visitor says. A resend with the same id is answered by the same ack. */

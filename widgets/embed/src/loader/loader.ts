@@ -4,12 +4,13 @@ import type { EventName, MountPanel, Panel } from "../seam.ts";
 import { Events, publish, type Calls } from "./api.ts";
 import { createLauncher, type Launcher } from "./launcher.ts";
 import { failedToLoad } from "./words.ts";
-import { panelLoader } from "./panel-script.ts";
+import { loadScript, panelLoader } from "./panel-script.ts";
 
 function start(look: Look, script: HTMLScriptElement | null): void {
   const absolute = (url: string): string => new URL(url, script?.src || location.href).href;
   const events = new Events();
-  const load = look.active ? panelLoader(absolute(look.panelUrl), script?.nonce ?? "") : null;
+  const nonce = script?.nonce ?? "";
+  const load = look.active ? panelLoader(absolute(look.panelUrl), nonce) : null;
   let launcher: Launcher | null = null;
   let panel: Panel | null = null;
   let identity: string | null = null;
@@ -23,6 +24,7 @@ function start(look: Look, script: HTMLScriptElement | null): void {
       root: shown.root,
       launcher: shown.button,
       emit: (event: EventName, detail?: unknown) => events.emit(event, detail),
+      load: (url: string) => loadScript(url, nonce),
       showOpen: shown.showOpen,
       showUnread: shown.showUnread,
     });

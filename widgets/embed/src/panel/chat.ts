@@ -1,12 +1,12 @@
 /** Runs one conversation: takes what happens to the state machine and does what it asks for. */
-import type { EventName } from "../seam.ts";
+import { PROOF_SLOT, type EventName, type SolveProof } from "../seam.ts";
 import { EMPTY, isAnswering, type Conversation, type Effect, type Happening, type Problem } from "./conversation/state.ts";
 import { reduce } from "./conversation/reduce.ts";
-import { boot } from "./link/boot.ts";
+import { boot, BootRefused } from "./link/boot.ts";
 import { HttpSocket } from "./link/http-socket.ts";
 import { Link, type Ports } from "./link/link.ts";
 import { storageName, storeOf, type Store } from "./storage.ts";
-import type { MessageObject } from "../protocol.ts";
+import type { MessageObject, ProofChallenge } from "../protocol.ts";
 
 export interface ChatEvents {
   changed(state: Conversation): void;
@@ -33,7 +33,10 @@ export class Chat {
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly ending = new AbortController();
 
-  constructor(private readonly bootUrl: string, private readonly key: string, private readonly events: ChatEvents) {
+  constructor(
+    private readonly bootUrl: string, private readonly key: string, private readonly events: ChatEvents,
+    private readonly load: (url: string) => Promise<void>,
+  ) {
     this.store = storeOf(storageName(key));
     this.link = new Link(this.ports(), {
       booted: (response) => this.happen({ type: "booted", boot: response }),
@@ -145,13 +148,26 @@ export class Chat {
     this.timers.delete(name);
   }
 
+  /** Under attack a widget asks for a little work first, which few visitors ever see. */
+  private async solve(challenge: ProofChallenge): Promise<number[]> {
+    const solvers = window as unknown as Record<symbol, SolveProof | undefined>;
+    if (!solvers[PROOF_SLOT]) await this.load(new URL(this.bootUrl.replace(/boot$/, "proof.js"), location.href).href);
+    return (solvers[PROOF_SLOT] as SolveProof)(challenge);
+  }
+
   private ports(): Ports {
     const blocked = storeOf(storageName(this.key, "blocked"), () => sessionStorage);
     return {
       boot: async () => {
         const identity = this.identity;
         const token = (identity && this.verifiedToken) || this.store.read();
-        const response = await boot(this.bootUrl, { widget: this.key, visitor_token: token, identity });
+        const request = { widget: this.key, visitor_token: token, identity };
+        const response = await boot(this.bootUrl, request).catch(async (refused: unknown) => {
+          const challenge = refused instanceof BootRefused && refused.challenge;
+          if (!challenge) throw refused;
+          const proof = { token: challenge.token, numbers: await this.solve(challenge) };
+          return boot(this.bootUrl, { ...request, proof });
+        });
         if (identity === this.identity) {
           if (identity) this.verifiedToken = response.visitor_token;
           else this.store.write(response.visitor_token);

@@ -52,7 +52,7 @@ function mount(host: PanelHost): Panel {
       announcer.say(strings[problem.code as keyof typeof strings] ?? strings.problem);
     },
     emit: host.emit,
-  });
+  }, host.load);
   const actions: Actions = {
     send: (text) => chat.send(text),
     retry: (id) => chat.happen({ type: "retried", id }),

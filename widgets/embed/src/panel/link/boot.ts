@@ -1,14 +1,18 @@
 /** The boot call: who is the visitor, what is the widget, where is the socket. */
-import type { BootRequest, BootResponse } from "../../protocol.ts";
+import type { BootRequest, BootResponse, ProofChallenge } from "../../protocol.ts";
 
 /** Boot was answered with an error; `final` where asking again the same way would not help. */
 export class BootRefused extends Error {
-  constructor(readonly status: number, readonly code: string, readonly retryAfterMs: number | null) {
+  constructor(
+    readonly status: number, readonly code: string, readonly retryAfterMs: number | null,
+    /** What has to be solved before it is asked again. */
+    readonly challenge: ProofChallenge | null = null,
+  ) {
     super(code);
   }
 
   get final(): boolean {
-    return this.status >= 400 && this.status < 500 && this.status !== 408 && this.status !== 429;
+    return this.status >= 400 && this.status < 500 && ![408, 428, 429].includes(this.status);
   }
 }
 
@@ -31,7 +35,8 @@ export async function boot(url: string, request: BootRequest): Promise<BootRespo
     signal: AbortSignal.timeout(15_000),
   });
   if (response.ok) return (await response.json()) as BootResponse;
-  const problem = (await response.json().catch(() => ({}))) as { code?: unknown };
+  const problem = (await response.json().catch(() => ({}))) as { code?: unknown; challenge?: ProofChallenge };
   const code = typeof problem.code === "string" ? problem.code : `http_${response.status}`;
-  throw new BootRefused(response.status, code, retryAfterMs(response.headers.get("Retry-After"), Date.now()));
+  const wait = retryAfterMs(response.headers.get("Retry-After"), Date.now());
+  throw new BootRefused(response.status, code, wait, problem.challenge ?? null);
 }
