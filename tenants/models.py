@@ -18,6 +18,7 @@ from tenants.accounts import StaffSecondFactor as StaffSecondFactor
 from tenants.auditing.entries import AuditEntry as AuditEntry
 from tenants.ownership import Identified, SameTenantForeignKey, TenantOwned, jsonb_default
 from tenants.permissions import Role, may
+from tenants.privacy import ErasureReceipt as ErasureReceipt
 from tenants.provider_keys import Provider as Provider
 from tenants.provider_keys import ProviderKey as ProviderKey
 from tenants.webhooks.models import OutboxEvent as OutboxEvent

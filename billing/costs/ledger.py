@@ -86,6 +86,11 @@ class Bill:
         prices = [row["cost_usd"] for row in self.rows]
         return None if None in prices else sum(prices, Decimal(0))
 
+    def of_nobody(self) -> "Bill":
+        """The same money without session, message and person: for a call whose conversation was erased meanwhile."""
+        named: dict[str, Any] = {"session_id": None, "message_id": None, "user_ref": "", "metadata": {}}
+        return Bill([{**row, **named} for row in self.rows])
+
 
 def record(events: Sequence[NewCostEvent]) -> list[RecordedEvent]:
     """Price and write `events` of the acting tenant, as `price` and `write` do."""

@@ -96,6 +96,7 @@ SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("API keys", "key", "tenants.apikey"),
             Entry("Provider keys", "vpn_key", "tenants.providerkey"),
             Entry("Audit", "history", "tenants.auditentry"),
+            Entry("Erasures", "person_remove", "tenants.erasurereceipt"),
         ),
     ),
 )

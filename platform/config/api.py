@@ -14,6 +14,7 @@ import tenants.api
 import tenants.auditing.api
 import tenants.webhooks.api
 import widgets.api
+import widgets.erasing.api
 import widgets.feedback.api
 import widgets.headless.api
 import widgets.inbox.api
@@ -27,6 +28,7 @@ doors = (
     *widgets.headless.api.urlpatterns,
     *widgets.inbox.api.urlpatterns,
     *widgets.feedback.api.urlpatterns,
+    *widgets.erasing.api.urlpatterns,
     *widgets.api.urlpatterns,
     *meetings.api.urlpatterns,
     *billing.api.urlpatterns,

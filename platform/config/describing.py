@@ -41,6 +41,8 @@ TAGS: Final = {
     "documents": "What the AI may answer from. A document is processed after it is sent; its `status` says how far.",
     "sessions": "Conversations and their messages: read them, hold one for a user of your own, take one over.",
     "feedback": "What visitors think of the answers.",
+    "visitors": "People who talked to you: erase one for good.",
+    "erasures": "Receipts of erased visitors: what there was of them, in numbers, and that nothing is left.",
     "meetings": "Calls that conversations may move to.",
     "widgets": "The chat on your websites: where it may be shown, how it looks, who answers.",
     "personalities": "How the AI speaks. Every change is a version, and each answer names the one that gave it.",

@@ -1,7 +1,9 @@
-"""The admin's pages of the account: its settings, team, invitations, API keys, keys for providers and audit."""
+"""The admin's pages of the account: its settings, team, invitations, API keys, keys for providers, audit and
+erasures."""
 
 from tenants.admin.account import AccountAdmin
 from tenants.admin.audit import AuditEntryAdmin
+from tenants.admin.erasures import ErasureReceiptAdmin
 from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.keys import ApiKeyAdmin
 from tenants.admin.provider_keys import ProviderKeyAdmin
@@ -11,6 +13,7 @@ __all__ = [
     "AccountAdmin",
     "ApiKeyAdmin",
     "AuditEntryAdmin",
+    "ErasureReceiptAdmin",
     "InvitationAdmin",
     "ProviderKeyAdmin",
     "TeamAdmin",

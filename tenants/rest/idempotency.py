@@ -24,6 +24,7 @@ from kernel.clock import now
 from kernel.errors import Conflict, FrontdeskError, InvalidInput
 from kernel.ids import uuid7
 from tenants.context import TenantRef, acting_as, run_as
+from tenants.forgetting import Person
 from tenants.models import IdempotencyRecord
 
 HEADER: Final = "Idempotency-Key"
@@ -47,6 +48,12 @@ CLAIM: Final = """
        OR (idempotency_records.status IS NULL AND idempotency_records.lease_until < now()
            AND idempotency_records.request_hash = excluded.request_hash)
     RETURNING id
+"""
+
+
+ABOUT: Final = """
+    SELECT r.id FROM idempotency_records r
+    WHERE EXISTS (SELECT FROM unnest(%s::bytea[]) AS one(id) WHERE position(one.id IN r.body) > 0)
 """
 
 
@@ -163,6 +170,22 @@ def kept_stream(claim: Claim, response: StreamingHttpResponse) -> StreamingHttpR
 def forget_expired() -> int:
     """Inside `acting_as`: delete the tenant's records of more than a day ago; how many."""
     return IdempotencyRecord.objects.filter(expires_at__lt=now()).delete()[0]
+
+
+def answers_about(person: Person) -> int:
+    """Inside `acting_as`: how many kept answers hold one of the person's ids, and with it what was said."""
+    return len(_about(person))
+
+
+def forget_answers(person: Person) -> None:
+    """Inside `acting_as`: delete these; the same request sent again is a new one."""
+    IdempotencyRecord.objects.filter(pk__in=_about(person)).delete()
+
+
+def _about(person: Person) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(ABOUT, [[str(one).encode() for one in person.ids]])
+        return [identifier for (identifier,) in cursor.fetchall()]
 
 
 def _replayed(record: IdempotencyRecord) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Events and the log of their deliveries are kept for thirty days."""
+"""Events and the log of their deliveries are kept for thirty days, and of a visitor who is erased no longer."""
 
 from datetime import timedelta
 from typing import Final
@@ -8,6 +8,7 @@ from django.db import connection
 from kernel import clock
 from tenants.context import acting_as
 from tenants.directory import all_tenants
+from tenants.forgetting import Person
 
 KEPT: Final = timedelta(days=30)
 AT_ONCE: Final = 5_000
@@ -16,6 +17,28 @@ AT_ONCE: Final = 5_000
 FORGET: Final = """
 DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE created_at < %s ORDER BY created_at LIMIT %s)
 """
+
+# Whatever is told of a conversation names it or its visitor.
+ABOUT: Final = """
+FROM outbox WHERE EXISTS (SELECT FROM unnest(%s::text[]) AS one(id) WHERE position(one.id IN outbox.body) > 0)
+"""
+
+
+def events_of(person: Person) -> int:
+    """Inside `acting_as`: how many events tell of this person."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) {ABOUT}", [_names(person)])
+        return int(cursor.fetchone()[0])
+
+
+def forget(person: Person) -> None:
+    """Inside `acting_as`: delete these with the log of their deliveries, told or not."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE {ABOUT}", [_names(person)])
+
+
+def _names(person: Person) -> list[str]:
+    return [str(one) for one in (person.visitor_id, *person.session_ids)]
 
 
 def forget_old() -> int:

@@ -2,10 +2,11 @@
 
 from billing.costs.models import CostEvent, ModelPrice
 from tenants.context import acting_as
-from tenants.models import User
+from tenants.models import ErasureReceipt, User
 from tenants.permissions import Role
 from tests import conversations
 from tests.admin.rows import address
+from widgets.erasing import visitors
 from widgets.models import Message, Session
 
 
@@ -102,3 +103,38 @@ class TestInbox:
             assert Session.objects.get().last_seq == 1
         with acting_as(acme):
             assert Session.objects.get().assignee_id is None
+
+
+class TestErasing:
+    def test_a_visitor_is_erased_from_the_transcript(self, filled, acme, bolt, sign_in):
+        session, theirs = filled
+        client = sign_in(acme, Role.ADMIN)
+        page = client.get(address(Session, "change", session.pk)).content.decode()
+        assert "Erase this visitor" in page
+        # Bolt's is not there for Acme's people.
+        assert client.post(f"{address(Session)}{theirs.pk}/erase-visitor/").status_code == 404
+        asked = client.post(f"{address(Session)}{session.pk}/erase-visitor/")
+        assert asked.status_code == 302
+        with acting_as(acme) as ref:
+            receipt = ErasureReceipt.objects.get()
+        page = client.get(asked["Location"]).content.decode()
+        assert "not counted yet" in page
+        visitors.carry_out(ref, receipt.pk)
+        page = client.get(asked["Location"]).content.decode()
+        assert "admin of acme" in page
+        assert "<td>messages</td>" in page
+        assert client.get(address(ErasureReceipt)).status_code == 200
+        with acting_as(acme):
+            assert not Session.objects.filter(pk=session.pk).exists()
+            assert CostEvent.objects.count() == 1
+        with acting_as(bolt):
+            assert Session.objects.filter(pk=theirs.pk).exists()
+
+    def test_a_member_may_not(self, filled, acme, sign_in):
+        session, _ = filled
+        client = sign_in(acme, Role.MEMBER)
+        assert "Erase this visitor" not in client.get(address(Session, "change", session.pk)).content.decode()
+        assert client.post(f"{address(Session)}{session.pk}/erase-visitor/").status_code == 403
+        assert client.get(address(ErasureReceipt)).status_code == 403
+        with acting_as(acme):
+            assert not ErasureReceipt.objects.exists()

@@ -197,6 +197,9 @@ def _conversations(story: Story) -> None:
     story.collection("meetings", "meetings/", room, {"description": "The hub does not start."})
     story.call("meetings_end", "POST", f"meetings/{room}/end")
     story.call("sessions_end", "POST", path + "end")
+    visitor = story.recorded["sessions_create"]["response"]["visitor"]
+    erased = story.call("visitors_delete", "DELETE", f"visitors/{visitor}/")
+    story.collection("erasures", "erasures/", erased["id"])
 
 
 def _costs(story: Story) -> None:

@@ -43,6 +43,7 @@ UNWATCHED = {
     "cost_summaries": "sums over the ledger",
     "directory_keys": "written with the row that they lead to",
     "due_work": "promises of work",
+    "erasure_receipts": "the order is recorded by name, and the receipt is a record itself",
     "idempotency_records": "answers kept for a program that asks again",
     "knowledge_chunks": "made from documents",
     "knowledge_document_versions": "a change of a document's text is told by its digest",

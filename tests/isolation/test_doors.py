@@ -74,6 +74,7 @@ TASKS_OF_THE_PLATFORM = {
     "tenants.forget_webhooks",
     "tenants.sweep_webhooks",
     "widgets.end_idle_sessions",
+    "widgets.erase_visitors",
     "widgets.recover_answers",
 }
 ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")

@@ -2,13 +2,15 @@
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
@@ -17,14 +19,17 @@ from unfold.decorators import display
 from kernel.errors import InvalidInput
 from tenants.administration import RecordAdmin, dollars, facts, moment, person, safely
 from tenants.administration.filters import Choice
+from tenants.context import require_tenant
 from tenants.models import User
 from widgets.chat.protocol import MAX_CONTENT
+from widgets.erasing.visitors import begin, send_erasure
 from widgets.inbox import replying, taking_over
 from widgets.inbox.transcript import transcript
 from widgets.models import Message, Session, SessionStatus
 
 ABSTAINED: Final = "abstained"
 SEES_COSTS: Final = "billing.view_costevent"
+MAY_ERASE: Final = "tenants.add_erasurereceipt"
 
 
 class UnansweredFilter(Choice):
@@ -73,6 +78,11 @@ class SessionAdmin(RecordAdmin):
         deed = self.admin_site.admin_view(self.deed)
         return [
             path("<path:object_id>/do/<slug:name>/", deed, name="widgets_session_do"),
+            path(
+                "<path:object_id>/erase-visitor/",
+                self.admin_site.admin_view(self.erase_visitor),
+                name="widgets_session_erase_visitor",
+            ),
             *super().get_urls(),
         ]
 
@@ -101,6 +111,7 @@ class SessionAdmin(RecordAdmin):
             if session.is_open
             else (),
             "longest": MAX_CONTENT,
+            "may_erase": request.user.has_perm(MAY_ERASE) and session.visitor_id is not None,
         }
         response: HttpResponse = super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **extra}
@@ -119,6 +130,20 @@ class SessionAdmin(RecordAdmin):
         done, deed = deeds[name]
         safely(request, deed, done)
         return HttpResponseRedirect(f"{self.address('change', session.pk)}#end")
+
+    @method_decorator(require_POST)
+    def erase_visitor(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Erase whoever spoke here, with all their conversations; then to the receipt."""
+        if not request.user.has_perm(MAY_ERASE):
+            raise PermissionDenied
+        session: Session = self.the(request, object_id)
+        if session.visitor_id is None:
+            raise Http404
+        receipt = begin(session.visitor_id, f"user:{person(request).pk}")
+        # It waits for answers to stop, which no page's transaction may.
+        transaction.on_commit(partial(send_erasure, require_tenant(), receipt.pk))
+        messages.success(request, "The visitor is being erased. This is the receipt.")
+        return HttpResponseRedirect(reverse("admin:tenants_erasurereceipt_change", args=[receipt.pk]))
 
     @display(description="visitor", ordering="visitor__name")
     def visitor_name(self, session: Session) -> str:

@@ -1,13 +1,15 @@
 """Where a visitor's messages go: their open session, or a new one, and with that a row for the visitor."""
 
+import uuid
 from datetime import timedelta
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from tenants.models import ErasureReceipt
 from widgets import events
-from widgets.chat.visiting import Guest
+from widgets.chat.visiting import Erased, Guest
 from widgets.models import Session, SessionStatus, Visitor
 
 CONTINUES_FOR: Final = timedelta(hours=24)
@@ -31,10 +33,12 @@ def resumable_session(guest: Guest) -> Session | None:
 
 def new_session(guest: Guest, metadata: dict[str, Any]) -> None:
     """The visitor's row and a new session. Two tabs may both find no session and make one: the unique index lets one
-    of them, and the other takes that one, once it is committed."""
+    of them, and the other takes that one, once it is committed. Raises Erased for a visitor whose data was erased."""
     try:
         with transaction.atomic():
             visitor = _visitor(guest)
+            # After their row is written, for which we waited while an erasure held it: what it committed is seen now.
+            refuse_erased(guest)
             session = Session(
                 widget_id=guest.widget_id,
                 visitor_id=visitor.pk,
@@ -45,7 +49,20 @@ def new_session(guest: Guest, metadata: dict[str, Any]) -> None:
             events.of_session(events.SESSION_CREATED, session.pk)
     except IntegrityError:
         if open_session(guest, lock=True) is None:
+            # Theirs may have been erased since it stood in our way.
+            refuse_erased(guest)
             raise
+
+
+def refuse_erased(guest: Guest) -> None:
+    """Raise Erased where the visitor was erased: their token opens nothing any more, and a boot gives another."""
+    if is_erased(guest.visitor_id):
+        raise Erased("what was known of this visitor was erased: boot to begin anew")
+
+
+def is_erased(visitor_id: uuid.UUID) -> bool:
+    """Whether the acting tenant has had this visitor erased, or ordered it."""
+    return ErasureReceipt.objects.filter(subject=visitor_id).exists()
 
 
 def _visitor(guest: Guest) -> Visitor:

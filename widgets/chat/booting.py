@@ -148,6 +148,8 @@ def _welcome(tenant: TenantRef, request: BootRequest, origin: str | None) -> Wel
     guest = None if identity else visiting.read_token(request.visitor_token, tenant, widget.pk)
     guest = guest or visiting.new_guest(tenant, widget, identity)
     session = beginning.resumable_session(guest)
+    if session is None and beginning.is_erased(guest.visitor_id):
+        guest = visiting.new_guest(tenant, widget, identity)
     said = messages.last(session.pk, MESSAGES_AT_BOOT) if session else []
     personality = widget.personality or Personality.objects.filter(is_default=True).first()
     return Welcome(guest, widget, personality.name if personality else widget.name, session, said)

@@ -92,6 +92,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels sh
         except TooFast:
             self.chat.outbox.close()
             await self.close(TOO_FAST)
+        except visiting.Erased:
+            # Their page boots again and begins as somebody new.
+            self.chat.outbox.close()
+            await self.close(GONE)
         except Exception:
             # The database or Redis was away for a moment, or we are at fault: the visitor reconnects, resends, resumes.
             logger.exception("a frame could not be handled")

@@ -14,7 +14,7 @@ from kernel.errors import InvalidInput
 from tenants.context import run_as, run_in_thread
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
-from widgets.chat import asking, booting, visiting
+from widgets.chat import asking, beginning, booting, visiting
 from widgets.chat.admitting import Allowance
 from widgets.chat.answering import start_answer
 from widgets.chat.conversing import Conversation, Opening, opening_of
@@ -71,7 +71,10 @@ def _opening(guest: Guest, named: Bearer, origin: str | None) -> Opening:
     widget = booting.active_widget(origin, pk=guest.widget_id)
     if widget.require_identity and not named.is_identified:
         raise IdentityInvalid("identity: this widget is for signed-in visitors only")
-    return opening_of(guest, widget)
+    start = opening_of(guest, widget)
+    if start.session_id is None:
+        beginning.refuse_erased(guest)
+    return start
 
 
 async def poll(guest: Guest, start: Opening, after: str, address: str) -> Poll:

@@ -18,7 +18,7 @@ from billing.costs.ledger import NewCostEvent
 from tenants.context import require_tenant
 from tenants.db.prepared import prepared_cursor
 from widgets import events
-from widgets.chat.asking import ANSWER_DUE, Run, message_row, next_unanswered
+from widgets.chat.asking import ANSWER_DUE, Run, lock, message_row, next_unanswered
 from widgets.chat.messages import Citation, MessageObject, as_message_object
 from widgets.models import MessageRole, MessageStatus, RunStatus
 from widgets.statements import statement
@@ -57,6 +57,9 @@ def reply(run: Run, draft: Draft, *, go_on: bool = True) -> Replied:
     # Whatever was said while this answer ran has a seq between the question's and ours.
     waiting = message is not None and message["seq"] > run.question_seq + 1
     next_run = next_unanswered(run.session_id) if waiting and go_on else None
+    if bill and message is None and lock(run.session_id) is None:
+        # The conversation was erased while the model spoke: what it cost is paid all the same.
+        bill = bill.of_nobody()
     # Last: the tenant's budgets stay locked from here to the commit. Also where somebody else has ended the run, for
     # what was used is paid for.
     ledger.write(bill, settling=run.id)

@@ -41,6 +41,10 @@ class TokenInvalid(FrontdeskError):
     status = 401
 
 
+class Erased(TokenInvalid):
+    """The visitor that the token names was erased."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What a verified identity token says of a visitor."""

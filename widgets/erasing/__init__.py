@@ -1,0 +1,1 @@
+"""Erasing visitors: what is held of them, the deed, its receipts."""
