@@ -264,6 +264,7 @@ def conversation(walk):
     session = conversations.session(walk.tenant)
     for name in ("take-over", "release", "assign", "end"):
         walk.post(f"{address(Session)}{session.pk}/do/{name}/", {"assignee": str(walk.me.pk)})
+    walk.post(f"{address(Session)}{session.pk}/erase-visitor/")
 
 
 def money(walk):

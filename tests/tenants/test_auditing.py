@@ -28,7 +28,9 @@ def told(entry):
 def test_a_change_tells_who_what_and_from_where(acme):
     ada = cast.person(acme, "ada@acme.com", name="Ada")
     with doing_as(Actor("user", str(ada.pk), ip="192.0.2.9")), acting_as(acme):
-        configure_tenant(name="Acme & Co", timezone="", locale="", allowed_domains=[], retention_days=None)
+        configure_tenant(
+            name="Acme & Co", timezone="", locale="", allowed_domains=[], retention_days=None, spend_caps={}
+        )
         entry = newest(target_kind="account", action="changed")
     assert told(entry) == ("user", str(ada.pk), "Ada (ada@acme.com)", "192.0.2.9")
     assert (entry.before, entry.after) == ({"name": "Acme"}, {"name": "Acme & Co"})

@@ -12,6 +12,7 @@ from django.db import connection, models
 from ai.chat.scripted import Script, scripting
 from billing.costs import ledger, reconciling
 from billing.models import CostEvent
+from kernel.encryption import encrypt
 from kernel.errors import NotFound
 from kernel.ids import uuid7
 from tenants import due_work, forgetting
@@ -83,7 +84,7 @@ def plant(tenant, widget, redis):
                 event("0.75", parent_span_id=WORD, **named),
             ]
         )
-        endpoint = WebhookEndpoint.objects.create(url="https://x.example", secret=b"s")
+        endpoint = WebhookEndpoint.objects.create(url="https://x.example", secret=encrypt("s"))
         told = OutboxEvent.objects.create(
             type="message.created", body=f'{{"session": "{session.pk}", "content": "{WORD}"}}'
         )
