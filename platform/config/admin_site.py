@@ -95,6 +95,8 @@ SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("Invitations", "mail", "tenants.invitation"),
             Entry("API keys", "key", "tenants.apikey"),
             Entry("Provider keys", "vpn_key", "tenants.providerkey"),
+            Entry("Webhooks", "webhook", "tenants.webhookendpoint"),
+            Entry("Webhook deliveries", "outbox", "tenants.webhookdelivery"),
             Entry("Audit", "history", "tenants.auditentry"),
             Entry("Erasures", "person_remove", "tenants.erasurereceipt"),
         ),

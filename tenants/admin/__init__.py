@@ -1,5 +1,5 @@
-"""The admin's pages of the account: its settings, team, invitations, API keys, keys for providers, audit and
-erasures."""
+"""The admin's pages of the account: its settings, team, invitations, API keys, keys for providers, audit,
+erasures, webhooks."""
 
 from tenants.admin.account import AccountAdmin
 from tenants.admin.audit import AuditEntryAdmin
@@ -8,6 +8,8 @@ from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.keys import ApiKeyAdmin
 from tenants.admin.provider_keys import ProviderKeyAdmin
 from tenants.admin.team import TeamAdmin
+from tenants.admin.webhook_deliveries import WebhookDeliveryAdmin
+from tenants.admin.webhooks import WebhookEndpointAdmin
 
 __all__ = [
     "AccountAdmin",
@@ -17,4 +19,6 @@ __all__ = [
     "InvitationAdmin",
     "ProviderKeyAdmin",
     "TeamAdmin",
+    "WebhookDeliveryAdmin",
+    "WebhookEndpointAdmin",
 ]

@@ -133,6 +133,9 @@ class WebhookDelivery(TenantOwned):
             ),
         ]
 
+    def __str__(self) -> str:
+        return str(self.event.type)
+
 
 ENDPOINT_WORK: Final = "webhook_endpoint"
 """A promise (`tenants.due_work`): this endpoint has deliveries to be attempted at that time."""

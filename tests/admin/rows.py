@@ -10,6 +10,9 @@ from meetings.models import Meeting
 from tenants.authentication import issue_api_key
 from tenants.bringing_keys import set_key
 from tenants.context import acting_as
+from tenants.models import WebhookEndpoint
+from tenants.webhooks import replaying
+from tenants.webhooks.endpoints import create_endpoint
 from tests import conversations
 from widgets.editing import create_widget
 from widgets.models import Message, Session
@@ -44,6 +47,8 @@ def fill(tenant, mark=""):
         message_of = f"{tenant.slug} budget"
         Budget.objects.create(limit_usd=1000, warn_at=[Decimal("0.8")], custom_message=message_of)
         issue_api_key(f"{tenant.slug} key", ["read"])
+        create_endpoint(url=f"https://{tenant.slug}.example/hook", description=f"{tenant.slug} desk")
+        replaying.send_test(WebhookEndpoint.objects.order_by("-id")[0].pk)
         set_key("openai", f"sk-{tenant.slug}-0123456789")
         Meeting.objects.create(
             room_name=f"{tenant.slug}-room{mark}", metadata={"title": f"{tenant.slug} call"}

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 LISTS = (
     "knowledge/document", "widgets/widget", "widgets/session", "widgets/message", "widgets/personality",
     "meetings/meeting", "billing/costevent", "billing/budget", "billing/modelprice", "tenants/user", "tenants/apikey",
+    "tenants/webhookendpoint", "tenants/webhookdelivery",
 )  # fmt: skip
 ADDED = (
     "knowledge/document",
@@ -23,11 +24,14 @@ ADDED = (
     "billing/budget",
     "tenants/user",
     "tenants/apikey",
+    "tenants/webhookendpoint",
 )
 OWN = ("", "?days=7", "costs/", "costs/?by=model&days=90", "search-bench/", "knowledge/document/upload/",
     "tenants/tenant/",
        "knowledge/document/?deleted=yes", "password_change/")  # fmt: skip
-EMPTY_IN_THE_DEMO = {"meetings/meeting", "billing/modelprice"}
+EMPTY_IN_THE_DEMO = {
+    "meetings/meeting", "billing/modelprice", "tenants/webhookendpoint", "tenants/webhookdelivery",
+}  # fmt: skip
 AUDITED = {("wide", "light"), ("phone", "dark")}
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 

@@ -15,7 +15,16 @@ from config.describing import operations
 from config.isolation import doors
 from knowledge.models import Document, DocumentStatus
 from tenants.context import acting_as
-from tenants.models import ApiKey, AuditEntry, Invitation, ProviderKey, Tenant, User
+from tenants.models import (
+    ApiKey,
+    AuditEntry,
+    Invitation,
+    ProviderKey,
+    Tenant,
+    User,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from tests import cast, conversations
 from tests.admin import test_account, test_costs, test_documents, test_widgets
 from tests.admin.rows import address
@@ -212,6 +221,15 @@ def account(walk):
     theirs = walk.newest(ProviderKey)
     walk.post(address(ProviderKey, "change", theirs.pk), {"key": f"{SECRET}2"})
     walk.post(address(ProviderKey, "delete", theirs.pk), {"post": "yes"})
+    hook = {"url": "https://acme.example/hook", "is_active": "on"}
+    walk.post(address(WebhookEndpoint, "add"), hook)
+    endpoint = walk.newest(WebhookEndpoint)
+    walk.post(address(WebhookEndpoint, "change", endpoint.pk), {**hook, "description": "Desk"})
+    walk.post(f"{address(WebhookEndpoint)}{endpoint.pk}/rotate/", {"overlap": "1"})
+    walk.post(f"{address(WebhookEndpoint)}{endpoint.pk}/test/")
+    walk.post(f"{address(WebhookEndpoint)}{endpoint.pk}/replay/", {"since": "1"})
+    walk.post(f"{address(WebhookDelivery)}{walk.newest(WebhookDelivery).pk}/again/")
+    walk.post(address(WebhookEndpoint, "delete", endpoint.pk), {"post": "yes"})
 
 
 def knowledge(walk):
