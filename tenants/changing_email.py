@@ -6,9 +6,9 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from kernel.errors import InvalidInput
+from kernel.errors import Conflict, InvalidInput
 from tenants import links, mailing
 from tenants.auditing import by_person
 from tenants.context import TenantRef, acting_as, require_tenant
@@ -74,7 +74,12 @@ def confirm(token: str) -> str:
         claim(KeyKind.EMAIL, user.email)
         release(KeyKind.EMAIL, old)
         with by_person(user):
-            user.save(update_fields=["email", "updated_at"])
+            try:
+                with transaction.atomic():
+                    user.save(update_fields=["email", "updated_at"])
+            except IntegrityError as error:
+                # One of the platform's people has it: they have no tenant for a directory key to lead to.
+                raise Conflict("email is already in use") from error
             end_sessions(user)
         transaction.on_commit(lambda: send_email_changed.apply_async([old, user.email]))
     return user.email

@@ -73,6 +73,18 @@ def create_user(email: str, password: str, *, name: str = "", role: Role = Role.
         raise Conflict("email is already in use") from error
 
 
+def create_staff(email: str, password: str, *, name: str = "") -> User:
+    """One of the platform's own people, who has no tenant. Outside any. Raises Conflict when the email has an account,
+    with whomever."""
+    try:
+        with transaction.atomic():
+            return User.objects.create(
+                email=email.strip().lower(), password=make_password(password), name=name, tenant_id=None
+            )
+    except IntegrityError as error:
+        raise Conflict("email is already in use") from error
+
+
 def _holds_tenants(schema_name: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -221,7 +221,12 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
             "site_symbol": "support_agent",
             "site_url": None,
             "sign_up": reverse("signup") if settings.SIGNUP else "",
-            "account_links": [{"title": title, "link": reverse(page)} for title, page in OWN_PAGES],
+            "account_links": [
+                {"title": title, "link": reverse(page)}
+                for title, page in OWN_PAGES
+                # The platform's people, who have no tenant, keep the email that they were given.
+                if page != "admin:own_email" or current_tenant() is not None
+            ],
             "show_history": False,
             "show_back_button": True,
             "site_favicons": [Favicon(href=static("config/favicon.svg"), rel="icon", type="image/svg+xml")],

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.installation import installed
+from tests.browser.test_admin_pages import SIZES, rules_broken
 
 pytestmark = pytest.mark.browser
 
@@ -75,6 +76,19 @@ def link_in(post_office):
     return re.search(r"http://\S+?(/account/\S+)", post_office.letters[-1]).group(1)
 
 
+def looked_at(page):
+    """The page fits on a phone and breaks no rule of axe's, in light and in dark."""
+    for theme in ("light", "dark"):
+        page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", theme == "dark")
+        for size, (width, height) in SIZES.items():
+            page.set_viewport_size({"width": width, "height": height})
+            too_wide = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert too_wide <= 0, f"{page.url} is {too_wide} px too wide on {size}"
+        assert rules_broken(page) == [], f"{page.url}, {theme}"
+
+
 def sign_in(page):
     page.goto("/admin/login/")
     page.fill("input[name=username]", EMAIL)
@@ -84,13 +98,16 @@ def sign_in(page):
 
 def test_from_signing_up_to_signing_in_with_a_key(page, post_office):
     page.goto("/admin/login/")
+    looked_at(page)
     page.get_by_role("link", name="Open an account for your company").click()
+    looked_at(page)
     page.fill("input[name=company]", "North Ltd")
     page.fill("input[name=email]", EMAIL)
     page.click("button[type=submit]")
     expect(page.get_by_text("A letter is on its way to you.")).to_be_visible()
     page.goto(link_in(post_office))
     expect(page.locator("input[name=slug]")).to_have_value("north-ltd")
+    looked_at(page)
     page.fill("input[name=name]", "Ida North")
     page.fill("input[name=website]", "north.example")
     page.fill("input[name=password]", PASSWORD)
@@ -107,13 +124,17 @@ def test_from_signing_up_to_signing_in_with_a_key(page, post_office):
     adding.locator("input[name=name]").fill("Blue key")
     adding.locator("input[name=password]").fill(PASSWORD)
     adding.get_by_role("button").click()
+    looked_at(page)
     page.get_by_role("button", name="Ask the key").click()
     expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
+    looked_at(page)
 
     page.context.clear_cookies()
     sign_in(page)
     page.wait_for_url("**/admin/login/code/")
+    looked_at(page)
     page.get_by_role("button", name="Use your security key").click()
     page.wait_for_url("**/admin/")
     page.goto("/admin/your/second-factor/")
     expect(page.get_by_role("row", name="Blue key")).not_to_contain_text("not yet")
+    looked_at(page)

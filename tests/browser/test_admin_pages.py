@@ -28,7 +28,8 @@ ADDED = (
 )
 OWN = ("", "?days=7", "costs/", "costs/?by=model&days=90", "search-bench/", "knowledge/document/upload/",
     "tenants/tenant/",
-       "knowledge/document/?deleted=yes", "password_change/")  # fmt: skip
+       "knowledge/document/?deleted=yes", "password_change/",
+       "your/second-factor/", "your/sessions/", "your/email/")  # fmt: skip
 EMPTY_IN_THE_DEMO = {
     "meetings/meeting", "billing/modelprice", "tenants/webhookendpoint", "tenants/webhookdelivery",
 }  # fmt: skip

@@ -7,11 +7,13 @@ import pyotp
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.test import Client
 
-from kernel.errors import NotAllowed
-from tenants import second_factor
-from tenants.context import TenantContextError, acting_as, at_home
+from kernel.errors import Conflict, NotAllowed
+from tenants import changing_email, links, second_factor
+from tenants.context import TenantContextError, TenantRef, acting_as, at_home
+from tenants.creating import create_user
 from tenants.models import (
     RecoveryCode,
     SecondFactor,
@@ -146,6 +148,42 @@ class TestSecondFactor:
         assert "Only an owner decides this" in page.content.decode()
         with pytest.raises(NotAllowed):
             second_factor.require(User.objects.get(email=EMAIL), True)
+
+
+def test_the_command_makes_one_who_signs_in_and_keeps_an_email_that_is_taken(staff, monkeypatch, capsys):
+    monkeypatch.setenv("FRONTDESK_PASSWORD", PASSWORD)
+    call_command("create_staff", "Ada@platform.example", "--name", "Ada")
+    assert User.objects.get(email="ada@platform.example").name == "Ada"
+    client = Client()
+    client.post("/admin/login/?next=/admin/", {"username": "ada@platform.example", "password": PASSWORD})
+    page = client.get("/admin/")
+    assert "Ada" in page.content.decode()
+    assert "/admin/your/email/" not in page.content.decode()
+    for taken in ("ada@platform.example", "owner@acme.example"):
+        with pytest.raises(CommandError, match="already in use"):
+            call_command("create_staff", taken)
+    monkeypatch.setenv("FRONTDESK_PASSWORD", "short")
+    with pytest.raises(CommandError, match="too short"):
+        call_command("create_staff", "eve@platform.example")
+    with pytest.raises(CommandError, match="valid email"):
+        call_command("create_staff", "eve")
+
+
+def test_a_tenants_person_cannot_have_their_email(acme, staff):
+    with acting_as(acme):
+        with pytest.raises(Conflict):
+            create_user(EMAIL, PASSWORD)
+        owner = User.objects.get()
+        token = links.issue(
+            changing_email.PURPOSE, acme_ref(acme), user=owner.pk.hex, email=EMAIL, proof=owner.email
+        )
+    assert "already in use" in Client().post(f"/account/email/?token={token}").content.decode()
+    with acting_as(acme):
+        assert User.objects.get().email == "owner@acme.example"
+
+
+def acme_ref(acme):
+    return TenantRef(acme.pk, acme.schema_name)
 
 
 def test_a_password_is_changed_on_the_page(staff):
