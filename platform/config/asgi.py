@@ -4,11 +4,10 @@ Django under ASGI costs 1.4 times the CPU of WSGI per request (measured.md secti
 stream goes there.
 """
 
-import json
+import logging
 import os
 import re
 import sys
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -28,13 +27,17 @@ from channels.routing import URLRouter
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpResponse
 from django.urls import re_path
 
 from config.access import Access
 from config.in_threads import InThreads
 from config.lifespan import lifespan
-from config.request_body import BodyRefused, ClientGone, Receive, Scope, Send, whole_body
+from config.request_body import BodyRefused, ClientGone, Message, Receive, Scope, Send, whole_body
 from config.routing import websocket_urlpatterns
+from tenants.rest import problems
+
+logger = logging.getLogger(__name__)
 
 HTTP_THREADS = 8
 # Pieces of a response held for a client that reads slowly, so that it does not hold a thread.
@@ -80,7 +83,21 @@ async def _http(scope: Scope, receive: Receive, send: Send) -> None:
         await _refuse(scope, send, refused)
         return
     handler = _streaming if _may_stream(scope) else _blocking
-    await handler(scope, receive, send)
+    has_begun = False
+
+    async def send_noted(message: Message) -> None:
+        nonlocal has_begun
+        has_begun = True
+        await send(message)
+
+    try:
+        await handler(scope, receive, send_noted)
+    except Exception:
+        # Django answers for its own errors: this is one of what is around it.
+        if has_begun:
+            raise
+        logger.exception("a request failed outside Django")
+        await _send(scope, send, problems.of_status(500))
 
 
 def _may_stream(scope: Scope) -> bool:
@@ -103,24 +120,19 @@ def _cleaned(scope: Scope) -> Scope:
 
 
 async def _refuse(scope: Scope, send: Send, refused: BodyRefused) -> None:
-    status = HTTPStatus(refused.status)
-    body = json.dumps(
-        {
-            "type": "about:blank",
-            "title": status.phrase,
-            "status": refused.status,
-            "detail": refused.detail,
-            "code": refused.code,
-            "errors": [],
-        }
-    ).encode()
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
+    answer = problems.problem(refused.status, refused.code, refused.detail)
+    await _send(scope, send, answer, (b"connection", b"close"))
+
+
+async def _send(scope: Scope, send: Send, answer: HttpResponse, *headers: tuple[bytes, bytes]) -> None:
+    """Send an answer that Django has not seen."""
+    sent = [
+        (b"content-type", answer["Content-Type"].encode()),
+        (b"content-length", str(len(answer.content)).encode()),
+        *headers,
     ]
     if scope["path"].startswith(READ_BY_OTHER_ORIGINS):
         # The widget runs on the customer's page, which must be able to read why.
-        headers.append((b"access-control-allow-origin", b"*"))
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        sent.append((b"access-control-allow-origin", b"*"))
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": sent})
+    await send({"type": "http.response.body", "body": answer.content})

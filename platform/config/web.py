@@ -12,7 +12,7 @@ import sys
 import uvicorn
 
 from config import env
-from config.http_protocol import UpgradeSafeProtocol
+from config.http_protocol import GuardedProtocol
 
 GRACE_S = 5
 # A message is at most 8,000 characters, some 96 kB as escaped JSON. Larger frames still reach the consumer, which
@@ -28,7 +28,7 @@ def serve(listening: socket.socket | None) -> None:
         host=env.text("HOST", "127.0.0.1"),
         port=env.integer("PORT", 8000, 1, 65535),
         loop="uvloop",
-        http=UpgradeSafeProtocol,
+        http=GuardedProtocol,
         ws="websockets-sansio",
         ws_max_size=LARGEST_FRAME,
         # Compression keeps a window per connection and costs CPU per token; frames are small.

@@ -26,6 +26,7 @@ PROBLEM_SCHEMA: Final = {
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string", "description": "What went wrong, for a person."},
         "code": {"type": "string", "description": "What went wrong, for a program."},
+        "request_id": {"type": "string", "description": "With 500: what our log calls the request."},
         "errors": {
             "type": "array",
             "items": {

@@ -1,4 +1,5 @@
-"""Errors as RFC 9457 problem+json, for all under /api/: ours, Django REST framework's, Django's and the database's."""
+"""Errors as RFC 9457 problem+json, wherever a program may call: ours, Django REST framework's, Django's and the
+database's. People get pages."""
 
 import logging
 import math
@@ -7,14 +8,16 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import DataError, IntegrityError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError
 from django.http.response import HttpResponseBase
+from django.template import loader
 from django.views import defaults
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.settings import api_settings
 
+from kernel import observing
 from kernel.errors import (
     Conflict,
     FieldError,
@@ -33,6 +36,20 @@ CONTENT_TYPE: Final = "application/problem+json"
 TYPE: Final = "/api/docs#problem-{status}"
 # Paths whose callers are programs: they get a problem where a person would get a page.
 PROGRAM_PATHS: Final = ("/api/", "/widget/", "/webhooks/")
+SINGLE_PATHS: Final = frozenset({"/api", "/widget", "/webhooks", "/healthz", "/readyz", "/metrics"})
+# What a program may be told of a status that nobody wrote a sentence for.
+CODES: Final = {
+    400: ("malformed", "The request cannot be read."),
+    401: ("not_authenticated", "This needs somebody who is signed in or a key."),
+    403: ("not_allowed", "This is not allowed."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address has no such method; Allow names those it has."),
+    413: ("too_large", "The request is larger than is read here."),
+    414: ("uri_too_long", "The address is longer than is read here."),
+    431: ("headers_too_large", "The request's headers are larger than is read here."),
+    500: ("internal", "Something went wrong on our side; it has been logged."),
+    503: ("unavailable", "The service cannot answer now; try again."),
+}
 RETRY_AFTER_S: Final = 5
 
 STATUS_BY_CLASS: Final[dict[type[FrontdeskError], int]] = {
@@ -81,6 +98,13 @@ def problem(
     return response
 
 
+def of_status(status: int) -> HttpResponse:
+    """The problem of a status alone; a failure of ours names the request, so that its log lines can be found."""
+    code, detail = CODES.get(status, ("error", HTTPStatus(status).phrase))
+    request_id = observing.facts().get("request_id") if status == 500 else None
+    return problem(status, code, detail, extensions={"request_id": request_id} if request_id else None)
+
+
 def exception_handler(error: Exception, context: dict[str, Any] | None = None) -> HttpResponse:
     """What Django REST framework calls when a view raises. Nothing internal leaves; the unexpected is logged."""
     if isinstance(error, FrontdeskError):
@@ -93,8 +117,10 @@ def exception_handler(error: Exception, context: dict[str, Any] | None = None) -
         return problem(403, "not_allowed", "This is not allowed.")
     if isinstance(error, RequestDataTooBig):
         return problem(413, "too_large", "The body is larger than this API reads.")
+    if isinstance(error, DisallowedHost):
+        return problem(400, "bad_host", "Nothing is served under the name that the Host header gives.")
     if isinstance(error, SuspiciousOperation):
-        return problem(400, "malformed", "The request cannot be read.")
+        return of_status(400)
     return _of_database(error) or _unexpected(error)
 
 
@@ -125,34 +151,39 @@ def of_error(error: FrontdeskError) -> HttpResponse:
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django's handler404."""
-    if _for_programs(request):
-        return problem(404, "not_found", "There is nothing at this address.")
+    if for_programs(request.path):
+        return of_status(404)
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Django's handler500."""
-    if _for_programs(request):
-        return problem(500, "internal", "Something went wrong on our side; it has been logged.")
-    return defaults.server_error(request)
+    if for_programs(request.path):
+        return of_status(500)
+    # Not with the request: whatever has failed may be what its context is made of.
+    page = loader.get_template("500.html").render({"request_id": observing.facts().get("request_id")})
+    return HttpResponseServerError(page)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django's handler400."""
     return (
-        exception_handler(exception) if _for_programs(request) else defaults.bad_request(request, exception)
+        exception_handler(exception)
+        if for_programs(request.path)
+        else defaults.bad_request(request, exception)
     )
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django's handler403."""
-    if _for_programs(request):
-        return problem(403, "not_allowed", "This is not allowed.")
+    if for_programs(request.path):
+        return of_status(403)
     return defaults.permission_denied(request, exception)
 
 
-def _for_programs(request: HttpRequest) -> bool:
-    return request.path.startswith(PROGRAM_PATHS)
+def for_programs(path: str) -> bool:
+    """Whether whoever calls this path is a program."""
+    return path.startswith(PROGRAM_PATHS) or path in SINGLE_PATHS
 
 
 def _of_framework(error: APIException) -> HttpResponse:
@@ -203,4 +234,4 @@ def _of_database(error: Exception) -> HttpResponse | None:
 
 def _unexpected(error: Exception) -> HttpResponse:
     logger.error("unexpected error", exc_info=error)
-    return problem(500, "internal", "Something went wrong on our side; it has been logged.")
+    return of_status(500)

@@ -1,6 +1,6 @@
 """The keep-alive timer closes idle HTTP connections and leaves WebSockets alone."""
 
-from config.http_protocol import UpgradeSafeProtocol
+from config.http_protocol import GuardedProtocol
 
 
 class Transport:
@@ -18,7 +18,7 @@ class Transport:
 
 
 def timed_out(upgraded):
-    http = UpgradeSafeProtocol.__new__(UpgradeSafeProtocol)
+    http = GuardedProtocol.__new__(GuardedProtocol)
     http.transport = Transport()
     http.transport.protocol = object() if upgraded else http
     http.timeout_keep_alive_handler()

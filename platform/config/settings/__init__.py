@@ -142,6 +142,7 @@ MIDDLEWARE = [
     "config.access.RouteNoted",
     "django.middleware.security.SecurityMiddleware",
     "config.browser_policy.middleware",
+    "config.problem_net.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
