@@ -68,6 +68,25 @@ def slugs():
     return found
 
 
+def rows():
+    """How many rows there are in each table that holds somebody's, whoever may see them: PostgreSQL's own count of what
+    this transaction has written."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, n_tup_ins + n_tup_upd FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd > 0"
+        )
+        return dict(cursor.fetchall())
+
+
+def test_asking_and_opening_write_no_row_anywhere(acme, bolt, ask):
+    before = rows()
+    assert before["tenants"] >= 2
+    ask()
+    Client().get(link_in(mail.outbox[-1]))
+    told(link_in(mail.outbox[-1]), password="short", again="short")
+    assert rows() == before
+
+
 def test_the_whole_story(acme, bolt, ask):
     assert "Look into your mail" in ask(EMAIL.upper())
     (letter,) = mail.outbox
