@@ -10,8 +10,10 @@ class KnowledgeConfig(AppConfig):
         from billing import usage
         from knowledge import events  # noqa: F401 - imported for what it registers
         from knowledge.counting import documents
+        from knowledge.vector_index.erasing import drop_partition, partitions_of
         from knowledge.vector_index.maintaining import look_after
-        from tenants import maintaining
+        from tenants import erasing, maintaining
 
         usage.counts("documents", documents)
         maintaining.on_round(look_after)
+        erasing.holds("vectors: own partition and HNSW index", partitions_of, drop_partition)

@@ -7,10 +7,12 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         # Its types are registered once every app is loaded, and so are models.
-        from tenants import forgetting
+        from tenants import forgetting, maintaining
+        from tenants.due_erasures import erase_due
         from tenants.rest import idempotency
         from tenants.webhooks import events  # noqa: F401 - imported for what it registers
         from tenants.webhooks import forgetting as webhooks
 
         forgetting.holds("idempotency_records", idempotency.answers_about, idempotency.forget_answers)
         forgetting.holds("outbox", webhooks.events_of, webhooks.forget)
+        maintaining.on_round(erase_due)

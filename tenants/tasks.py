@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from celery import shared_task
 
-from tenants import canaries, changing_email, inviting, resetting_password, signing_in, signing_up
-from tenants.context import acting_as
+from tenants import canaries, changing_email, closing, inviting, resetting_password, signing_in, signing_up
+from tenants.context import TenantRef, acting_as
 from tenants.directory import all_tenants
 from tenants.rest import idempotency
 from tenants.tasking import TenantTask
@@ -91,3 +91,10 @@ def sweep_webhooks() -> int:
 def forget_webhooks() -> int:
     """Delete what was told long ago; how many events."""
     return forgetting.forget_old()
+
+
+@shared_task(name="tenants.send_closed", tenant_mode=None, **_PATIENT)
+def send_closed(tenant_id: str, schema: str) -> int:
+    """Tell the owners of a closed account the way back; how many letters went. A closed tenant has no tasks of its own:
+    its name leads nowhere."""
+    return closing.write(TenantRef(uuid.UUID(tenant_id), schema))

@@ -33,5 +33,6 @@ urlpatterns = [
     path("forgotten/", _page(by_link.forgotten), name="admin_password_reset"),
     path("password/", _page(by_link.password), name="account_password"),
     path("signup/", _page(sign_up.finish), name="account_signup"),
+    path("reopen/", _page(by_link.reopen), name="account_reopen"),
     path("email/", _page(by_link.email), name="account_email"),
 ]

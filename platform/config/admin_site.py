@@ -24,6 +24,7 @@ from unfold.sites import UnfoldAdminSite
 from billing.costs.timezones import tenant_timezone
 from config.dashboard_costs import costs
 from config.home import home
+from tenants.admin.leaving import close_account
 from tenants.admin.own import own_email, own_sessions
 from tenants.admin.own_second_factor import own_second_factor
 from tenants.admin.second_step import SecondStepNeeded, code_page
@@ -160,6 +161,7 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
             path("costs/", self.admin_view(self.costs), name="costs"),
             path("login/code/", never_cache(self.second_step), name="second_step"),
             path("your/second-factor/", self.admin_view(self.own_second_factor), name="own_second_factor"),
+            path("close-account/", self.admin_view(self.close_account), name="close_account"),
             path("your/email/", self.admin_view(self.own_email), name="own_email"),
             path("your/sessions/", self.admin_view(self.own_sessions), name="own_sessions"),
             path("search-bench/", self.admin_view(self.search_bench), name="search_bench"),
@@ -190,6 +192,10 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
     def costs(self, request: HttpRequest) -> HttpResponse:
         """What was spent on what."""
         return costs(request, self.each_context(request))
+
+    def close_account(self, request: HttpRequest) -> HttpResponse:
+        """The end, for the time being."""
+        return close_account(request, self.each_context(request))
 
     def own_sessions(self, request: HttpRequest) -> HttpResponse:
         """Where one is signed in."""

@@ -6,6 +6,9 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelect2Widget, UnfoldAdminTextInputWidget
 
@@ -98,8 +101,9 @@ class AccountAdmin(TenantAdmin):
                 "fields": tuple(CAPS.values()),
             },
         ),
+        ("The end", {"fields": ("the_end",)}),
     )
-    readonly_fields = ("known_as", "plan_name")
+    readonly_fields = ("known_as", "plan_name", "the_end")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -138,3 +142,11 @@ class AccountAdmin(TenantAdmin):
     @display(description="plan")
     def plan_name(self, tenant: Tenant) -> str:
         return f"{tenant.get_plan_display()}, {tenant.get_status_display().lower()}"
+
+    @display(description="close the account")
+    def the_end(self, tenant: Tenant) -> SafeString:
+        return format_html(
+            '<a class="fd-link" href="{}">Close the account</a>: everything stops, and nothing is deleted for 30 days. '
+            "For owners.",
+            reverse("admin:close_account"),
+        )

@@ -18,7 +18,7 @@ from unfold.widgets import (
 )
 
 from kernel.errors import FrontdeskError
-from tenants import changing_email, inviting, mailing, resetting_password
+from tenants import changing_email, closing, inviting, mailing, resetting_password
 from tenants.administration import tried
 
 PAGE = "admin/own/by_link.html"
@@ -126,6 +126,21 @@ def email(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     return ask(
         request, context, "New email", forms.Form(), f"Sign in as {new} from now on?", "Confirm this email"
     )
+
+
+@require_http_methods(["GET", "POST"])
+def reopen(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """Reopen a closed account by the link of its owner's letter."""
+    token = request.GET.get("token", "")
+    try:
+        company = closing.refuse_dead_link(token).name
+        if request.method == "POST":
+            closing.reopen(token)
+            return over(request, context, "Welcome back", f"The account of {company} is open, as it was.")
+    except FrontdeskError as error:
+        return over(request, context, "Closed account", error.detail)
+    words = f"The account of {company} is closed. Reopen it, as it was?"
+    return ask(request, context, "Closed account", forms.Form(), words, "Reopen the account")
 
 
 def ask(

@@ -44,6 +44,7 @@ OPEN = {
     "account/join/": "a signed link names its tenant (tests/tenants/test_inviting.py)",
     "account/forgotten/": "answers alike to every email (tests/tenants/test_resetting_password.py)",
     "account/password/": "a signed link names its tenant and person (tests/tenants/test_resetting_password.py)",
+    "account/reopen/": "a signed link names its tenant and owner (tests/tenants/test_closing.py)",
     "account/email/": "a signed link names its tenant and person (tests/tenants/test_changing_email.py)",
     "account/signup/": "a signed link names a tenant that is not there yet (tests/tenants/test_signing_up.py)",
     "signup/": "answers alike to every email (tests/tenants/test_signing_up.py)",
@@ -67,6 +68,7 @@ TASKS_OF_THE_PLATFORM = {
     "knowledge.resume_reembedding",
     "tenants.forget_idempotency_keys",
     "tenants.note_failed_sign_in",  # finds the tenant by the email, as signing in does
+    "tenants.send_closed",  # a closed tenant's name leads nowhere; it is named by the deed that closed it
     "tenants.send_email_changed",  # two addresses, no rows
     "tenants.send_password_reset",  # finds the tenant by the email, as signing in does
     "tenants.send_sign_up",  # to somebody who has no tenant yet

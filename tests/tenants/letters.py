@@ -15,6 +15,7 @@ LETTERS = (
     "send_sign_up",
     "send_email_change",
     "send_email_changed",
+    "send_closed",
 )
 
 

@@ -178,6 +178,7 @@ def test_every_page_of_the_admin_leaves_an_entry_with_its_person(acme, bolt, red
     conversation(walk)
     money(walk)
     oneself(walk)
+    walk.post("/admin/close-account/", {"slug": "acme", "password": CHANGED})
     missing = set(changing_pages(walk)) - walk.done
     assert missing == set(), "a page by which something is changed, and nobody walked it"
     assert len(walk.done) >= 30

@@ -204,6 +204,7 @@ TIME_ZONE = "UTC"
 # AI.
 LLM_MODEL = env.text("LLM_MODEL", "offline")
 EMBEDDING_MODEL = env.text("EMBEDDING_MODEL", "local")
+ERASE_CLOSED_AFTER_DAYS = env.integer("ERASE_CLOSED_AFTER_DAYS", 0, 0, 3650)
 HNSW_MIN_CHUNKS = env.integer("HNSW_MIN_CHUNKS", 50_000, 1, 1_000_000_000)
 OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.url("OPENAI_BASE_URL", "https://api.openai.com/v1").rstrip("/")
