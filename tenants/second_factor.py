@@ -81,7 +81,7 @@ def begin(user: User, password: str) -> None:
     password, LockedOut, Conflict where an app is on."""
     refuse_wrong_password(user, password)
     if has_app(user):
-        raise Conflict("An app is set up. Remove it before you set up another.")
+        raise Conflict("An app is set up. Change to another one, or remove it first.")
     _apps(user).update_or_create(
         user=user, defaults={"secret": encrypt(pyotp.random_base32()), "last_step": 0, "confirmed_at": None}
     )
@@ -90,21 +90,39 @@ def begin(user: User, password: str) -> None:
 def pending_address(user: User) -> str | None:
     """What the app scans (an otpauth:// address) while a secret waits for its first code, else None."""
     factor = _apps(user).filter(confirmed_at=None).first()
-    if factor is None:
-        return None
-    return pyotp.TOTP(decrypt(factor.secret)).provisioning_uri(name=user.email, issuer_name=ISSUER)
+    return address_of(user, factor.secret) if factor else None
+
+
+def address_of(user: User, secret: bytes | memoryview) -> str:
+    """What an app scans to have this (encrypted) secret."""
+    return pyotp.TOTP(decrypt(secret)).provisioning_uri(name=user.email, issuer_name=ISSUER)
+
+
+def another(user: User, password: str) -> bytes:
+    """A secret for another app, encrypted; it takes the old one's place once `swap` has seen a code of it, so that
+    nobody is without a factor in between. Raises InvalidInput for a wrong password, LockedOut."""
+    refuse_wrong_password(user, password)
+    return encrypt(pyotp.random_base32())
+
+
+@transaction.atomic
+def swap(user: User, secret: bytes, code: str) -> None:
+    """Have the app with this secret in place of the one that is on. Raises InvalidInput, LockedOut."""
+    app = _apps(user).select_for_update().exclude(confirmed_at=None).first()
+    if app is None:
+        raise InvalidInput.of("code", "came too late: your app was removed. Begin again.")
+    app.secret, app.last_step = secret, 0
+    _refuse_wrong_code(user, app, code)
+    app.save(update_fields=["secret", "last_step", "updated_at"])
 
 
 @transaction.atomic
 def confirm(user: User, code: str) -> list[str]:
     """Turn it on with a first code; the recovery codes, shown this once, where this is the first factor, else none.
     Raises InvalidInput, LockedOut."""
-    counted = locking_out.second_step(user.pk)
-    locking_out.begin_try(counted)
     factor = _apps(user).select_for_update().filter(confirmed_at=None).first()
-    if factor is None or not _is_new_code(factor, code):
-        raise InvalidInput.of("code", "is not what the app shows now; is your device's clock right?")
-    locking_out.succeeded(counted)
+    _refuse_wrong_code(user, factor, code)
+    assert factor is not None
     is_first = not is_on(user)
     factor.confirmed_at = timezone.now()
     factor.save(update_fields=["last_step", "confirmed_at", "updated_at"])
@@ -184,6 +202,14 @@ def refuse_wrong_password(user: User, password: str) -> None:
     locking_out.begin_try(counted)
     if not check_password(password, user.password):
         raise InvalidInput.of("password", "is not your password")
+    locking_out.succeeded(counted)
+
+
+def _refuse_wrong_code(user: User, app: AppFactor | None, code: str) -> None:
+    counted = locking_out.second_step(user.pk)
+    locking_out.begin_try(counted)
+    if app is None or not _is_new_code(app, code):
+        raise InvalidInput.of("code", "is not what the app shows now; is your device's clock right?")
     locking_out.succeeded(counted)
 
 

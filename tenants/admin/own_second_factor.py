@@ -22,6 +22,7 @@ from tenants.context import current_tenant
 from tenants.models import User
 
 ADDING: Final = "_adding_key"
+ANOTHER: Final = "_another_app"
 
 
 class PasswordForm(forms.Form):
@@ -69,15 +70,16 @@ def own_second_factor(request: HttpRequest, context: dict[str, Any]) -> HttpResp
         safely(request, lambda: second_factor.require(user, required), "The rule is stored.")
         return HttpResponseRedirect(reverse("admin:own_second_factor"))
     if step == "leave":
-        request.session.pop(ADDING, None)
+        for slot in (ADDING, ANOTHER):
+            request.session.pop(slot, None)
         return HttpResponseRedirect(reverse("admin:own_second_factor"))
     if request.method == "POST" and form.is_valid():
         done = tried(form, lambda: codes.extend(_do(request, user, step, form.cleaned_data)))
         if done and not codes:
-            if step not in ("begin", "name_key"):
+            if step not in ("begin", "another", "name_key"):
                 messages.success(request, "Done.")
             return HttpResponseRedirect(reverse("admin:own_second_factor"))
-    told = {**_told(user), **_told_of_keys(request, user), "form": form, "codes": codes}
+    told = {**_told(request, user), **_told_of_keys(request, user), "form": form, "codes": codes}
     return TemplateResponse(request, "admin/own/second_factor.html", {**context, **told})
 
 
@@ -86,8 +88,16 @@ def _do(request: HttpRequest, user: User, step: str, given: dict[str, Any]) -> l
     match step:
         case "begin":
             second_factor.begin(user, given["password"])
+            request.session.pop(ANOTHER, None)
+        case "another":
+            secret = second_factor.another(user, given["password"])
+            challenges.note(request, ANOTHER, secret=secret.decode())
         case "confirm":
-            return second_factor.confirm(user, given["code"])
+            another = challenges.noted(request, ANOTHER)
+            if another is None:
+                return second_factor.confirm(user, given["code"])
+            second_factor.swap(user, another["secret"].encode(), given["code"])
+            del request.session[ANOTHER]
         case "renew":
             second_factor.refuse_wrong_password(user, given["password"])
             if second_factor.is_on(user):
@@ -114,8 +124,12 @@ def _add_key(request: HttpRequest, user: User, answer: str) -> list[str]:
     return codes
 
 
-def _told(user: User) -> dict[str, Any]:
-    address = second_factor.pending_address(user)
+def _told(request: HttpRequest, user: User) -> dict[str, Any]:
+    another = challenges.noted(request, ANOTHER)
+    if another is None:
+        address = second_factor.pending_address(user)
+    else:
+        address = second_factor.address_of(user, another["secret"].encode())
     # The picture is drawn from our own address: paths and numbers, nothing that anybody wrote.
     picture = SafeString(segno.make(address).svg_inline(scale=5, light="#fff")) if address else ""
     return {

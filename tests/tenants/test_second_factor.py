@@ -205,3 +205,56 @@ def test_one_code_at_once_from_eight_places_opens_one(acme, sign_in, redis):  # 
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(attempt, [app.now()] * 8)) == 1
+
+
+class TestAnotherApp:
+    def begin(self, client):
+        assert client.post(PAGE, {"step": "another", "password": PASSWORD}).status_code == 302
+        html = client.get(PAGE).content.decode()
+        return pyotp.TOTP(re.search(r"secret: <code>(\w+)", html).group(1))
+
+    def test_it_takes_the_old_ones_place_with_its_first_code_also_where_one_is_required(
+        self, acme, protected
+    ):
+        client, old, codes = protected
+        client.post(PAGE, {"step": "require", "required": "1"})
+        new = self.begin(client)
+        assert (
+            "is not what the app shows"
+            in client.post(PAGE, {"step": "confirm", "code": old.now()}).content.decode()
+        )
+        # Until then the old one is good.
+        assert first_step().post(CODE, {"code": old.now()}).status_code == 302
+        forget_steps(acme)
+        assert client.post(PAGE, {"step": "confirm", "code": new.now()}).status_code == 302
+        forget_steps(acme)
+        assert "was used before" in first_step().post(CODE, {"code": old.now()}).content.decode()
+        assert first_step().post(CODE, {"code": new.now()}).status_code == 302
+        assert first_step().post(CODE, {"code": codes[0]}).status_code == 302
+
+    def test_it_wants_the_password_and_may_be_left(self, acme, protected):
+        client, old, _ = protected
+        page = client.post(PAGE, {"step": "another", "password": "x"}).content.decode()
+        assert "is not your password" in page
+        self.begin(client)
+        client.post(PAGE, {"step": "leave"})
+        assert "<svg" not in client.get(PAGE).content.decode()
+        assert first_step().post(CODE, {"code": old.now()}).status_code == 302
+
+    def test_once_the_app_is_removed_one_begins_anew(self, acme, protected):
+        client, _, _ = protected
+        unused = self.begin(client)
+        client.post(PAGE, {"step": "off", "password": PASSWORD})
+        assert client.post(PAGE, {"step": "begin", "password": PASSWORD}).status_code == 302
+        html = client.get(PAGE).content.decode()
+        secret = re.search(r"secret: <code>(\w+)", html).group(1)
+        assert secret != unused.secret
+        codes = client.post(PAGE, {"step": "confirm", "code": pyotp.TOTP(secret).now()}).context["codes"]
+        assert len(codes) == 10
+
+    def test_its_secret_does_not_lie_open_in_the_session(self, acme, protected):
+        client, _, _ = protected
+        new = self.begin(client)
+        kept = client.session["_another_app"]["secret"]
+        assert new.secret not in kept
+        assert decrypt(kept.encode()) == new.secret
