@@ -22,7 +22,7 @@ from billing.costs.summaries import DIMENSIONS, summaries
 from billing.usage import as_usage_object, usage
 from kernel.errors import NotFound
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
-from tenants.rest.views import TenantView, routes
+from tenants.rest.views import OneRow, TenantView, routes
 
 START: Final = OpenApiParameter(
     "start", OpenApiTypes.DATETIME, description="From here on: a time, or a date in your time zone."
@@ -84,7 +84,7 @@ class CostEvents(TenantView):
         return Response(found if isinstance(request.data, list) else found[0], status=201)
 
 
-class OneCostEvent(TenantView):
+class OneCostEvent(OneRow):
     """One cost event."""
 
     area = "billing"

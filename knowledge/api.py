@@ -30,7 +30,7 @@ from knowledge.search import search
 from knowledge.uploading import add_page, upload
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
 from tenants.rest.rendering import JSON, OrjsonParser
-from tenants.rest.views import TenantView, found, routes
+from tenants.rest.views import OneRow, TenantView, found, routes
 
 FILTERS: Final = [
     OpenApiParameter("status", str, enum=DocumentStatus.values, description="Only documents in this state."),
@@ -94,7 +94,7 @@ class Documents(TenantView):
         return _answer(save_document(**self.valid(DocumentFields)))
 
 
-class OneDocument(TenantView):
+class OneDocument(OneRow):
     """One document."""
 
     area = "knowledge"

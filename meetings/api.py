@@ -12,7 +12,7 @@ from meetings.representing import MeetingChangeFields, MeetingFields, NewMeeting
 from meetings.rooms import as_meeting_object, change_meeting, end_meeting, open_meeting
 from tenants.rest.filtering import identified, narrowed, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
-from tenants.rest.views import TenantView, found, routes
+from tenants.rest.views import OneRow, TenantView, found, routes
 
 FILTERS: Final = (identified("session", "Only the meetings of this conversation.", lookup="sessions"),)
 
@@ -43,7 +43,7 @@ class Meetings(TenantView):
         return Response(as_meeting_object(meeting), status=201)
 
 
-class OneMeeting(TenantView):
+class OneMeeting(OneRow):
     """One meeting."""
 
     area = "conversations"

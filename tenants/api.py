@@ -27,7 +27,7 @@ from tenants.representing import (
 from tenants.rest.filtering import equal, flag, narrowed, one_of, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
 from tenants.rest.scopes import refuse_escalation
-from tenants.rest.views import TenantView, found, routes
+from tenants.rest.views import OneRow, TenantView, found, routes
 from tenants.rotating import live, rotate_api_key
 from tenants.team import add_person, change_person, remove_person
 
@@ -42,6 +42,7 @@ class ApiKeys(TenantView):
     """Keys that are not revoked."""
 
     area = "account"
+    versioned = True
 
     @extend_schema(
         operation_id="api_keys_list",
@@ -63,7 +64,7 @@ class ApiKeys(TenantView):
         return _issued(*issue_api_key(**fields, created_by=self.principal.user))
 
 
-class OneApiKey(TenantView):
+class OneApiKey(OneRow):
     """One key."""
 
     area = "account"
@@ -107,6 +108,7 @@ class Members(TenantView):
     """The team."""
 
     area = "account"
+    versioned = True
 
     @extend_schema(
         operation_id="members_list",
@@ -127,7 +129,7 @@ class Members(TenantView):
         return Response(MemberFields(add_person(self.principal, role=role, **fields)).data, status=201)
 
 
-class OneMember(TenantView):
+class OneMember(OneRow):
     """One person of the team."""
 
     area = "account"
@@ -154,6 +156,7 @@ class ProviderKeys(TenantView):
     """Your own keys for AI providers."""
 
     area = "account"
+    versioned = True
 
     @extend_schema(
         operation_id="provider_keys_list",
@@ -177,7 +180,7 @@ class ProviderKeys(TenantView):
         return Response(ProviderKeyFields(stored).data, status=201)
 
 
-class OneProviderKey(TenantView):
+class OneProviderKey(OneRow):
     """One key for a provider."""
 
     area = "account"
@@ -198,6 +201,7 @@ class Domains(TenantView):
     """Hostnames of your own."""
 
     area = "account"
+    versioned = True
 
     @extend_schema(
         operation_id="domains_list", parameters=PAGE_PARAMETERS, request=None, responses=page_of(DomainFields)
@@ -212,7 +216,7 @@ class Domains(TenantView):
         return Response(DomainFields(add_hostname(**self.valid(DomainFields))).data, status=201)
 
 
-class OneDomain(TenantView):
+class OneDomain(OneRow):
     """One hostname."""
 
     area = "account"

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
-from tenants.rest.views import TenantView, found, routes
+from tenants.rest.views import OneRow, TenantView, found, routes
 from widgets.editing import create_widget, delete_widget, update_widget
 from widgets.models import Personality, PersonalityVersion, Widget
 from widgets.personalities import create_personality, delete_personality, update_personality
@@ -18,6 +18,7 @@ class Widgets(TenantView):
     """A tenant's widgets."""
 
     area = "widgets"
+    versioned = True
 
     @extend_schema(
         operation_id="widgets_list", parameters=PAGE_PARAMETERS, request=None, responses=page_of(WidgetFields)
@@ -32,7 +33,7 @@ class Widgets(TenantView):
         return Response(WidgetFields(create_widget(**self.valid(WidgetFields))).data, status=201)
 
 
-class OneWidget(TenantView):
+class OneWidget(OneRow):
     """One widget."""
 
     area = "widgets"
@@ -58,6 +59,7 @@ class Personalities(TenantView):
     """A tenant's personalities."""
 
     area = "widgets"
+    versioned = True
 
     @extend_schema(
         operation_id="personalities_list",
@@ -86,7 +88,7 @@ class Personalities(TenantView):
         )
 
 
-class OnePersonality(TenantView):
+class OnePersonality(OneRow):
     """One personality."""
 
     area = "widgets"
@@ -132,7 +134,7 @@ class PersonalityVersions(TenantView):
         )
 
 
-class OnePersonalityVersion(TenantView):
+class OnePersonalityVersion(OneRow):
     """One version of a personality."""
 
     area = "widgets"

@@ -13,7 +13,7 @@ from billing.costs.negotiating import add_price, withdraw_price
 from billing.costs.representing import BudgetFields, PriceFields, as_price_object
 from tenants.rest.filtering import equal, flag, narrowed, one_of, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
-from tenants.rest.views import TenantView, found, routes
+from tenants.rest.views import OneRow, TenantView, found, routes
 
 BUDGET_FILTERS: Final = (
     one_of("period", BudgetPeriod, "Only budgets of this period."),
@@ -32,6 +32,7 @@ class Budgets(TenantView):
     """Limits on spending."""
 
     area = "billing"
+    versioned = True
 
     @extend_schema(
         operation_id="budgets_list",
@@ -50,7 +51,7 @@ class Budgets(TenantView):
         return Response(BudgetFields(create_budget(**self.valid(BudgetFields))).data, status=201)
 
 
-class OneBudget(TenantView):
+class OneBudget(OneRow):
     """One budget."""
 
     area = "billing"
@@ -76,6 +77,7 @@ class Prices(TenantView):
     """What models cost."""
 
     area = "billing"
+    versioned = True
 
     @extend_schema(
         operation_id="prices_list",
@@ -94,7 +96,7 @@ class Prices(TenantView):
         return Response(as_price_object(add_price(**self.valid(PriceFields))), status=201)
 
 
-class OnePrice(TenantView):
+class OnePrice(OneRow):
     """One price."""
 
     area = "billing"

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import include, path
+from django.utils.cache import get_conditional_response
 
 import billing.api
 import billing.costs.api
@@ -20,6 +21,7 @@ import widgets.headless.api
 import widgets.inbox.api
 from config.describing import describe
 from config.reference import Reference
+from tenants.rest.conditional import etag_of
 from tenants.rest.openapi import MEANINGS
 from tenants.rest.rendering import dump
 
@@ -46,7 +48,10 @@ def document() -> dict[str, Any]:
 
 def openapi(request: HttpRequest) -> HttpResponse:
     """The OpenAPI document."""
-    response = HttpResponse(dump(document()), content_type="application/json")
+    body = dump(document())
+    response = HttpResponse(body, content_type="application/json")
+    response["ETag"] = etag = etag_of(body)
+    response = get_conditional_response(request, etag=etag, response=response) or response
     response["Access-Control-Allow-Origin"] = "*"
     return response
 

@@ -11,7 +11,7 @@ from tenants.auditing.entries import ActorKinds, AuditEntry
 from tenants.auditing.representing import AuditEntryFields
 from tenants.rest.filtering import equal, moment, narrowed, one_of, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
-from tenants.rest.views import TenantView, found, routes
+from tenants.rest.views import OneRow, TenantView, found, routes
 
 FILTERS: Final = (
     equal("actor", "Only what this member or API key did, by id.", lookup="actor_id"),
@@ -41,7 +41,7 @@ class AuditEntries(TenantView):
         return newest_first(request, rows, as_object=lambda entry: AuditEntryFields(entry).data)
 
 
-class OneAuditEntry(TenantView):
+class OneAuditEntry(OneRow):
     """One entry."""
 
     area = "audit"

@@ -18,6 +18,8 @@
 
 * `views.TenantView`: handler and rendering run in one `acting_as(tenant)`; an exception rolls it back. `atomic = False`
   for a view that calls a provider: it opens short contexts itself with `acting_as(self.principal.tenant)`.
+* `views.OneRow`: one thing at an address of its own, with an ETag and If-Match. `versioned = True` gives a small list
+  an ETag, too; a hot one has none, for the hash costs what it saves.
 * `read_methods = frozenset({"POST"})`: a POST that only asks, such as search/. `problems = (402, 503)`: statuses of its
   own to document beside the usual ones.
 * `fields.StrictSerializer` and its fields: unknown fields are refused by name, read-only ones are ignored so that what

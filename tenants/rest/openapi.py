@@ -49,6 +49,7 @@ MEANINGS: Final = {
     405: "This address has no such method; Allow names those it has.",
     406: "Only JSON is answered.",
     409: "Contradicts what is stored.",
+    412: "If-Match names another version than the one that is there now: somebody has changed it.",
     413: "The body is too large.",
     415: "The body is of a media type that is not read.",
     422: "This Idempotency-Key was used for another request.",
@@ -63,6 +64,21 @@ IDEMPOTENCY_KEY: Final = {
     "description": "Name this request, with a UUID of your own, and it can be sent again: it has one effect, and gets "
     "the first one's response for a day. The same key with another body is 422.",
 }
+IF_NONE_MATCH: Final = {
+    "in": "header",
+    "name": "If-None-Match",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The ETag of what you have: 304 without a body while that is what there is.",
+}
+IF_MATCH: Final = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The ETag of what you read: 412, and nothing is changed, where somebody has changed it since.",
+}
+ETAG: Final = {"ETag": {"schema": {"type": "string"}, "description": "Its version."}}
 EXAMPLE: Final = {
     400: (
         "invalid",
@@ -101,11 +117,26 @@ class ProblemSchema(AutoSchema):
         operation["description"] = "\n\n".join(filter(None, [rest, f"Needs the scope `{scope}`."]))
         if self.method == "POST":
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+        self._add_versions(operation)
         reference = self._problem_component().ref
         for status in self._problem_statuses(operation):
             operation["responses"].setdefault(str(status), _problem_response(status, reference))
         operation["responses"] = dict(sorted(operation["responses"].items()))
         return operation
+
+    def _add_versions(self, operation: dict[str, Any]) -> None:
+        """Conditional requests, where the view takes them."""
+        if not getattr(self.view, "versioned", False):
+            return
+        if self.method == "GET":
+            operation.setdefault("parameters", []).append(IF_NONE_MATCH)
+            operation["responses"]["200"]["headers"] = ETAG
+            operation["responses"]["304"] = {
+                "description": "What you have is what there is.",
+                "headers": ETAG,
+            }
+        elif self.method in ("PATCH", "PUT", "DELETE"):
+            operation.setdefault("parameters", []).append(IF_MATCH)
 
     def _problem_statuses(self, operation: dict[str, Any]) -> set[int]:
         statuses = {400, 401, 403, 406, 429, 503, *getattr(self.view, "problems", ())}
@@ -115,6 +146,8 @@ class ProblemSchema(AutoSchema):
             statuses.add(409)
         if self.method == "POST":
             statuses.add(422)
+        if getattr(self.view, "versioned", False) and self.method in ("PATCH", "PUT", "DELETE"):
+            statuses.add(412)
         if "requestBody" in operation:
             statuses |= {413, 415}
         return statuses

@@ -44,6 +44,7 @@ CODES: Final = {
     403: ("not_allowed", "This is not allowed."),
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address has no such method; Allow names those it has."),
+    412: ("version_changed", "It has been changed since you read it."),
     413: ("too_large", "The request is larger than is read here."),
     414: ("uri_too_long", "The address is longer than is read here."),
     431: ("headers_too_large", "The request's headers are larger than is read here."),

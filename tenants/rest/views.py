@@ -17,6 +17,7 @@ from kernel.errors import NotFound
 from kernel.limiting import Limit, take
 from tenants.auditing.actors import SAFE_METHODS, Actor, address_of, doing_as
 from tenants.context import acting_as
+from tenants.rest.conditional import refuse_other_versions, versioned
 from tenants.rest.fields import StrictSerializer
 from tenants.rest.idempotency import Once, StillRunning, forget, keep, kept_stream, once
 from tenants.rest.openapi import ProblemSchema
@@ -41,6 +42,8 @@ class TenantView(APIView):
     atomic: ClassVar[bool] = True
     read_methods: ClassVar[frozenset[str]] = frozenset()
     problems: ClassVar[tuple[int, ...]] = ()
+    # Whether what is read has an ETag: for single items and small lists. It costs a hash of the answer.
+    versioned: ClassVar[bool] = False
 
     schema = ProblemSchema()
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
@@ -106,6 +109,8 @@ class TenantView(APIView):
         response = self.finalize_response(request, response, *self.args, **self.kwargs)
         if self.atomic and isinstance(response, Response):
             response.render()
+            if self.versioned and request.method in ("GET", "HEAD"):
+                return versioned(request, response)
         return cast(HttpResponseBase, response)
 
     def _once_in_a_transaction(self, request: Request, sent_once: Once) -> HttpResponseBase:
@@ -145,6 +150,22 @@ class TenantView(APIView):
         name = (request.method or "").lower()
         found = getattr(self, name, None) if name in self.http_method_names else None
         return found or self.http_method_not_allowed
+
+
+class OneRow(TenantView):
+    """One thing at an address of its own. What is read has a version (ETag); a change may name the one that it is meant
+    for (If-Match), and is 412 where there is another by then."""
+
+    versioned = True
+
+    def _answered(self, request: Request) -> HttpResponseBase:
+        if request.method in ("PATCH", "PUT", "DELETE") and request.method.lower() in self._own_methods():
+            refuse_other_versions(request, lambda: self.get(request, *self.args, **self.kwargs))  # type: ignore[attr-defined]  # each has one
+        return super()._answered(request)
+
+    @classmethod
+    def _own_methods(cls) -> frozenset[str]:
+        return frozenset(name for name in cls.http_method_names if hasattr(cls, name))
 
 
 def found(rows: "QuerySet[M, M]", identifier: uuid.UUID) -> M:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from kernel.errors import InvalidInput
 from tenants.rest.filtering import equal, moment, narrowed, one_of, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
-from tenants.rest.views import TenantView, found, routes
+from tenants.rest.views import OneRow, TenantView, found, routes
 from tenants.webhooks import endpoints, replaying
 from tenants.webhooks.models import DeliveryStatus, WebhookDelivery, WebhookEndpoint
 from tenants.webhooks.representing import (
@@ -38,6 +38,7 @@ class WebhookEndpoints(TenantView):
     """Where you want to be told of events."""
 
     area = "account"
+    versioned = True
 
     @extend_schema(
         operation_id="webhook_endpoints_list",
@@ -59,7 +60,7 @@ class WebhookEndpoints(TenantView):
         return _with_secret(*endpoints.create_endpoint(**self.valid(WebhookEndpointFields)))
 
 
-class OneWebhookEndpoint(TenantView):
+class OneWebhookEndpoint(OneRow):
     """One endpoint."""
 
     area = "account"
@@ -121,7 +122,7 @@ class WebhookDeliveries(TenantView):
         return newest_first(request, rows, as_object=lambda one: WebhookDeliveryFields(one).data)
 
 
-class OneWebhookDelivery(TenantView):
+class OneWebhookDelivery(OneRow):
     """One delivery."""
 
     area = "account"

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
+from django.utils.cache import get_conditional_response
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -25,11 +26,7 @@ JAVASCRIPT = "text/javascript; charset=utf-8"
 @require_GET
 def loader_script(request: HttpRequest) -> HttpResponse:
     """`/widget/v1.js?w=pk_…`"""
-    source = script.loader(request.GET.get("w", ""))
-    response = HttpResponse(source, content_type=JAVASCRIPT)
-    response["ETag"] = script.etag(source)
-    response["Cache-Control"] = f"public, max-age={SCRIPT_SECONDS}"
-    return _readable_by(response, None)
+    return _script(request, script.loader(request.GET.get("w", "")))
 
 
 @csrf_exempt
@@ -51,11 +48,7 @@ def panel_script(request: HttpRequest, digest: str) -> HttpResponse:
 @require_GET
 def proof_script(request: HttpRequest) -> HttpResponse:
     """`/widget/v1/proof.js`"""
-    source = script.proof()
-    response = HttpResponse(source, content_type=JAVASCRIPT)
-    response["ETag"] = script.etag(source)
-    response["Cache-Control"] = f"public, max-age={SCRIPT_SECONDS}"
-    return _readable_by(response, None)
+    return _script(request, script.proof())
 
 
 @csrf_exempt
@@ -99,6 +92,15 @@ async def messages(request: HttpRequest) -> HttpResponseBase:
         return _readable_by(exception_handler(error), origin)
     response["Cache-Control"] = "no-store"
     return _readable_by(response, origin)
+
+
+def _script(request: HttpRequest, source: str) -> HttpResponse:
+    """A script that may change at its address; 304 for a browser that has it as it is."""
+    response = HttpResponse(source, content_type=JAVASCRIPT)
+    response["ETag"] = etag = script.etag(source)
+    response["Cache-Control"] = f"public, max-age={SCRIPT_SECONDS}"
+    known = get_conditional_response(request, etag=etag, response=response)
+    return _readable_by(known or response, None)
 
 
 def _own_origin(request: HttpRequest) -> str | None:

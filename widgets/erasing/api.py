@@ -11,7 +11,7 @@ from tenants.context import acting_as
 from tenants.models import ErasureReceipt
 from tenants.rest.fields import Id, Integer, StrictSerializer, Text, Time
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
-from tenants.rest.views import TenantView, found, routes
+from tenants.rest.views import OneRow, TenantView, found, routes
 from widgets.erasing.visitors import begin, carry_out_soon
 
 
@@ -72,7 +72,7 @@ class Erasures(TenantView):
         return newest_first(request, ErasureReceipt.objects.all(), as_object=as_object)
 
 
-class OneErasure(TenantView):
+class OneErasure(OneRow):
     """One receipt."""
 
     area = "account"

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from kernel.errors import InvalidInput
 from tenants.rest.filtering import Filter, identified, moment, narrowed, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
-from tenants.rest.views import TenantView, found, routes
+from tenants.rest.views import OneRow, TenantView, found, routes
 from widgets.feedback.rating import feedback_object, rate
 from widgets.models import Feedback, Message
 from widgets.representing import FeedbackFields, NewFeedbackFields
@@ -62,7 +62,7 @@ class FeedbackGiven(TenantView):
         return Response(feedback_object(given), status=201)
 
 
-class OneFeedback(TenantView):
+class OneFeedback(OneRow):
     """One rating."""
 
     area = "conversations"

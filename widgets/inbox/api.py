@@ -15,7 +15,7 @@ from tenants.models import User
 from tenants.rest.filtering import identified, moment, narrowed, one_of, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
 from tenants.rest.rendering import EVENT_STREAM, JSON
-from tenants.rest.views import TenantView, found, routes
+from tenants.rest.views import OneRow, TenantView, found, routes
 from widgets.chat.messages import FIELDS as MESSAGE_COLUMNS
 from widgets.chat.messages import as_message_object
 from widgets.headless.conversations import answer_to, open_conversation, say_as_visitor
@@ -78,7 +78,7 @@ class Sessions(TenantView):
         return Response(session_object(session.pk), status=201 if is_new else 200)
 
 
-class OneSession(TenantView):
+class OneSession(OneRow):
     """One conversation."""
 
     area = "conversations"
@@ -189,7 +189,7 @@ class Messages(TenantView):
             return Response({**_read_message(id, said["id"]), "answer": None}, status=201)
 
 
-class OneMessage(TenantView):
+class OneMessage(OneRow):
     """One message."""
 
     area = "conversations"
