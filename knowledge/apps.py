@@ -10,10 +10,14 @@ class KnowledgeConfig(AppConfig):
         from billing import usage
         from knowledge import events  # noqa: F401 - imported for what it registers
         from knowledge.counting import documents
+        from knowledge.vector_index.deciding import begin_anew
         from knowledge.vector_index.erasing import drop_partition, partitions_of
+        from knowledge.vector_index.locking import alone
         from knowledge.vector_index.maintaining import look_after
-        from tenants import erasing, maintaining
+        from tenants import erasing, maintaining, moving
 
         usage.counts("documents", documents)
         maintaining.on_round(look_after)
         erasing.holds("vectors: own partition and HNSW index", partitions_of, drop_partition)
+        moving.keeps_still(alone)
+        moving.settles(begin_anew)

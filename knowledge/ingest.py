@@ -33,7 +33,7 @@ from knowledge.reading import read
 from knowledge.split import Piece, split
 from knowledge.wording import passage
 from tenants import due_work
-from tenants.context import TenantRef, acting_as, require_tenant
+from tenants.context import TenantMoving, TenantRef, acting_as, require_tenant
 from tenants.tasking import HEADER
 
 WORK: Final = "document"
@@ -152,11 +152,14 @@ def requeue_overdue() -> int:
     """Send again every document whose promised time has passed, of all tenants; how many."""
     overdue = due_work.overdue(WORK, now())
     for work in overdue:
-        with acting_as(work.tenant):
-            if Document.objects.present().filter(pk=work.key).exists():
-                enqueue(work.key)
-            else:
-                due_work.keep(WORK, work.key)
+        try:
+            with acting_as(work.tenant):
+                if Document.objects.present().filter(pk=work.key).exists():
+                    enqueue(work.key)
+                else:
+                    due_work.keep(WORK, work.key)
+        except TenantMoving:
+            continue  # its turn comes when it has arrived; others do not wait for it
     return len(overdue)
 
 

@@ -20,13 +20,14 @@ from django.db import connection, transaction
 from django_tenants.postgresql_backend.base import FakeTenant
 
 from kernel import observing
-from tenants.db.base import DatabaseWrapper, TenantContextError
+from tenants.db.base import DatabaseWrapper, TenantContextError, TenantMoving
 
 if TYPE_CHECKING:
     from tenants.models import Tenant
 
 __all__ = [
     "TenantContextError",
+    "TenantMoving",
     "TenantRef",
     "acting_as",
     "at_home",
@@ -40,13 +41,25 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 NOBODY = FakeTenant("public")
+MOVE_PAUSES = (0.05, 0.1, 0.2, *[0.5] * 59)
+"""Half a minute in all."""
 
 
 class TenantRef(NamedTuple):
-    """A tenant as far as the doors need to know it: its id and the schema that holds its rows."""
+    """A tenant as far as the doors need to know it: its id, and the schema that held its rows when somebody asked. Two
+    with the same id are the same tenant, wherever either thinks that its rows are."""
 
     id: uuid.UUID
     schema_name: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TenantRef) and self.id == other.id
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
 
 def current_tenant() -> TenantRef | None:
@@ -74,7 +87,7 @@ def acting_as(tenant: "TenantRef | Tenant") -> Iterator[TenantRef]:
     """A transaction that sees and writes the rows of `tenant` only; a savepoint where one is already open for it.
 
     Raises TenantContextError when the thread already acts for another tenant: work across tenants is a loop of
-    contexts, never a nest.
+    contexts, never a nest. Its first statement raises TenantMoving while the tenant's rows are being moved.
     """
     ref = tenant if isinstance(tenant, TenantRef) else TenantRef(tenant.pk, tenant.schema_name)
     database = _connection()
@@ -91,7 +104,7 @@ def acting_as(tenant: "TenantRef | Tenant") -> Iterator[TenantRef]:
     try:
         database.set_tenant(ref)
         with transaction.atomic():
-            yield ref
+            yield cast(TenantRef, database.tenant)
     finally:
         database.set_tenant(NOBODY)
         database.reapply()
@@ -115,8 +128,17 @@ async def run_as(
     tenant: "TenantRef | Tenant", function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
     """Run one sync function inside `acting_as(tenant)` on a database thread. The only way from async code to a
-    tenant's rows."""
-    return await run_in_thread(partial(_inside, tenant, function, *args, **kwargs))
+    tenant's rows. While the tenant is being moved it waits, half a minute at most: nothing was done by then, and what
+    a visitor says in these seconds is stored afterwards, not lost. Then it raises TenantMoving."""
+    pauses = iter(MOVE_PAUSES)
+    while True:
+        try:
+            return await run_in_thread(partial(_inside, tenant, function, *args, **kwargs))
+        except TenantMoving:
+            pause = next(pauses, None)
+            if pause is None:
+                raise
+            await asyncio.sleep(pause)
 
 
 async def run_in_thread(function: Callable[[], T]) -> T:

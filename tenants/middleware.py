@@ -9,13 +9,15 @@ from django.http import HttpRequest, HttpResponse
 
 from kernel import observing
 from tenants.auditing.actors import SAFE_METHODS, Actor, address_of, doing_as
-from tenants.context import NOBODY, TenantRef, acting_as
+from tenants.context import NOBODY, TenantMoving, TenantRef, acting_as
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
+from tenants.rest.problems import PROGRAM_PATHS, RETRY_AFTER_S, problem
 from tenants.sessions import TENANT_KEY
 
 ADMIN_PATH = "/admin/"
 ACCOUNT_PATH = "/account/"
+MOVING = "Your company's data is being moved. Nothing is lost; load this page again in a moment."
 
 
 class TenantMiddleware:
@@ -28,6 +30,16 @@ class TenantMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         # Threads are reused: whatever a broken request may have left must not meet the next one.
         connection.set_tenant(NOBODY)  # type: ignore[attr-defined]  # our backend's own method
+        try:
+            return self._answer(request)
+        except TenantMoving:
+            return _moving(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Django's hook for what a view raises: a page by link may meet a tenant that is being moved."""
+        return _moving(request) if isinstance(exception, TenantMoving) else None
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         tenant = session_tenant(request) if request.path.startswith(ADMIN_PATH) else None
         request.tenant = tenant or NOBODY  # type: ignore[attr-defined]  # what django_tenants' template tags read
         if tenant is None:
@@ -53,3 +65,12 @@ def _actor(request: HttpRequest) -> Actor | None:
         return None
     person = request.session.get(SESSION_KEY)
     return Actor("user" if person else "system", person, ip=address_of(request))
+
+
+def _moving(request: HttpRequest) -> HttpResponse:
+    """The tenant's rows are being moved (`tenants.moving`)."""
+    if request.path.startswith(PROGRAM_PATHS):
+        return problem(
+            503, "unavailable", "The service cannot answer now; try again.", retry_after=RETRY_AFTER_S
+        )
+    return HttpResponse(MOVING, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})

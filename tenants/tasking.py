@@ -6,12 +6,13 @@ from typing import Any, ClassVar, Final, Literal
 from celery.contrib.django.task import DjangoTask
 
 from tenants.auditing.actors import Actor, current_actor, doing_as
-from tenants.context import TenantContextError, TenantRef, acting_as, current_tenant
+from tenants.context import TenantContextError, TenantMoving, TenantRef, acting_as, current_tenant
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind
 
 HEADER: Final = "tenant_id"
 ACTOR_HEADER: Final = "actor"
+MOVING_RETRY_S: Final = 5
 
 
 class TenantTask(DjangoTask):  # type: ignore[misc]  # Celery ships no types
@@ -57,7 +58,11 @@ class TenantTask(DjangoTask):  # type: ignore[misc]  # Celery ships no types
         self.request.tenant_ref = tenant
         told = (self.request.headers or {}).get(ACTOR_HEADER) or getattr(self.request, ACTOR_HEADER, None)
         with doing_as(Actor.from_header(told) if told else None):
-            if self.tenant_mode == "manual":
-                return super().__call__(*args, **kwargs)
-            with acting_as(tenant):
-                return super().__call__(*args, **kwargs)
+            try:
+                if self.tenant_mode == "manual":
+                    return super().__call__(*args, **kwargs)
+                with acting_as(tenant):
+                    return super().__call__(*args, **kwargs)
+            except TenantMoving as error:
+                # As often as it takes: a move ends.
+                raise self.retry(exc=error, countdown=MOVING_RETRY_S, max_retries=None) from error

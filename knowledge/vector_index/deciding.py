@@ -42,6 +42,28 @@ def reconsider(chunks: int) -> bool:
     return True
 
 
+def begin_anew() -> None:
+    """The acting tenant's vectors stand in another schema's table from now on, and its graph is not there: they are
+    searched by codes until maintain has built it anew, where one is wanted."""
+    index = VectorIndex.objects.select_for_update().first()
+    if index is None:
+        return
+    is_wanted = index.wanted == VectorIndexKind.HNSW
+    VectorIndex.objects.update(
+        kind=VectorIndexKind.CODES,
+        status=VectorIndexStatus.PENDING if is_wanted else VectorIndexStatus.DONE,
+        progress=0.0 if is_wanted else 1.0,
+        error="",
+        attempts=0,
+        started_at=None,
+        finished_at=None if is_wanted else now(),
+    )
+    if is_wanted:
+        due_work.promise(WORK, require_tenant().id, now())
+    else:
+        due_work.keep(WORK, require_tenant().id)
+
+
 def reconsider_everybody() -> int:
     """`reconsider` for every tenant, as after a change of the setting; how many changes were ordered."""
     ordered = 0

@@ -84,7 +84,8 @@ def carry_out(tenant: TenantRef, report: Callable[[str], None] = logger.info) ->
 
 
 def drop_orphans(report: Callable[[str], None]) -> None:
-    """Drop the own partitions of tenants that do not exist any more: their rows are gone, the tables are not."""
+    """Drop the own partitions of tenants that are in the pool no more, because they do not exist or have a schema of
+    their own: their rows are gone, the tables are not."""
     with owner_connection(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = %s::regnamespace AND relname LIKE %s",
@@ -93,17 +94,17 @@ def drop_orphans(report: Callable[[str], None]) -> None:
         found = [tenant_of(name) for (name,) in cursor.fetchall()]
         for tenant_id in [own[1] for own in found if own is not None and own[0] == TABLE]:
             tenant = TenantRef(tenant_id, POOL_SCHEMA)
-            if not _exists(tenant):
+            if not _is_in_pool(tenant):
                 try:
                     Partition(tenant).drop()
-                    report(f"dropped the vectors' partition of tenant {tenant_id}, who is gone")
+                    report(f"dropped the vectors' partition of tenant {tenant_id}, who has left the pool")
                 except Busy:
                     logger.info("the partition of tenant %s is dropped another time", tenant_id)
 
 
-def _exists(tenant: TenantRef) -> bool:
+def _is_in_pool(tenant: TenantRef) -> bool:
     with acting_as(tenant):
-        return Tenant.objects.filter(pk=tenant.id).exists()
+        return Tenant.objects.filter(pk=tenant.id, schema_name=POOL_SCHEMA).exists()
 
 
 def _finish(tenant: TenantRef, kind: VectorIndexKind) -> None:

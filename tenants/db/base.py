@@ -3,10 +3,13 @@
 The first statement of a transaction carries BEGIN, the search path and the tenant's id in one message, so acting for a
 tenant costs no extra round trip and cannot outlive COMMIT or ROLLBACK, behind a transaction pooler too. Session-level
 settings would: measured, 217 of 240 such switches leaked or failed behind PgBouncer (measured.md section 2). Who is
-acting (`tenants.auditing`) travels in the same message, where somebody may write.
+acting (`tenants.auditing`) travels in the same message, where somebody may write. A process may believe that a tenant's
+rows are where they were an hour ago: the same message (sql/enter_tenant.sql) says where they are, and keeps everybody
+out while they are being moved (`tenants.moving`).
 
 * no tenant: nothing is sent; the role's own search path (public) applies and policies show no tenant's rows;
 * a tenant outside a transaction: TenantContextError;
+* a tenant that is being moved: TenantMoving;
 * a schema without a tenant (migrations only): upstream's session-level search path and no tenant id.
 """
 
@@ -17,6 +20,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import psycopg
+from django.db.utils import OperationalError
 from django.utils.asyncio import async_unsafe
 from django_tenants.postgresql_backend import base as upstream
 from django_tenants.utils import get_public_schema_name, quote_schema_name
@@ -30,12 +34,24 @@ TENANT_SETTING: Final = "app.current_tenant_id"
 ACTOR_SETTING: Final = "app.actor"
 # Who acts in this thread or task, as JSON, for the triggers that write audit_entries; empty: nobody that has a name.
 ACTOR: Final[ContextVar[str]] = ContextVar("actor", default="")
+# In a transaction that goes on when its tenant's context has ended.
+NOBODY_HERE: Final = (
+    f"SELECT set_config('search_path', '\"public\"', true), set_config('{TENANT_SETTING}', '', true)".encode()
+)
+MOVES_FOLLOWED: Final = 3
+# Where the rows of tenants are that have moved since somebody in this process was told.
+_MOVED: Final[dict[uuid.UUID | None, str]] = {}
 STALE_CONNECTIONS_TRIED: Final = 20
 CONTEXTS_KEPT: Final = 4096
 
 
 class TenantContextError(RuntimeError):
     """The tenant context is missing, contradicts itself or could not be set."""
+
+
+class TenantMoving(OperationalError):
+    """The tenant's rows are being moved to another schema: nothing was done, and it may be tried again in a moment. To
+    doors it is what a database is that is away for a moment."""
 
 
 class Schema(Protocol):
@@ -67,6 +83,9 @@ class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstre
 
     def set_tenant(self, tenant: Schema, include_public: bool = True) -> None:
         """Choose whom the next transaction acts for. Only `tenants.context` and migrations call this."""
+        home = _MOVED.get(getattr(tenant, "id", None))
+        if home is not None and home != tenant.schema_name:
+            tenant = tenant._replace(schema_name=home)  # type: ignore[attr-defined]  # only a TenantRef has an id here
         self.tenant = tenant
         self.schema_name = tenant.schema_name
         self.include_public_schema = include_public
@@ -144,7 +163,7 @@ class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstre
             return
         if tenant_id is None:
             if self._applied is not None and status == TransactionStatus.INTRANS:
-                self._execute(_set_local('"public"', ""))
+                self._execute(NOBODY_HERE)
                 self._applied = None
             return
         actor = ACTOR.get()
@@ -155,17 +174,30 @@ class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstre
             )
         if status == TransactionStatus.IDLE:
             # A new transaction knows of nobody, so reading says nothing of an actor.
-            self._execute(b"BEGIN;" + _set_local(self._path(), wanted.tenant, actor or None))
+            self._enter(tenant_id, actor or None, begin=b"BEGIN;")
         elif self._applied != wanted:
-            self._execute(_set_local(self._path(), wanted.tenant, actor))
-        self._applied = wanted
+            self._enter(tenant_id, actor)
+        self._applied = wanted._replace(schema=self.schema_name)
+
+    def _enter(self, tenant_id: uuid.UUID, actor: str | None, *, begin: bytes = b"") -> None:
+        """Tell the transaction whom it acts for, where the tenant's rows are by now. Raises TenantMoving."""
+        for _ in range(MOVES_FOLLOWED):
+            home = self._execute(begin + _entering(self.schema_name, self._path(), tenant_id, actor))
+            if home is None:
+                raise TenantMoving("the tenant is being moved to another schema: try again in a moment")
+            if home == self.schema_name:
+                return
+            _MOVED[tenant_id] = home
+            self.set_tenant(self.tenant)
+            begin = b""
+        raise TenantMoving("the tenant moves faster than it can be followed")
 
     def _path(self) -> str:
         path: str = quote_schema_name(self.schema_name)
         return f"{path}, public" if self.include_public_schema and self.schema_name != "public" else path
 
-    def _execute(self, statement: bytes) -> None:
-        """One simple-protocol message, one round trip."""
+    def _execute(self, statement: bytes) -> str | None:
+        """One simple-protocol message, one round trip; the first value of its last row."""
         result = self.connection.pgconn.exec_(statement)
         if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             reason = (
@@ -173,20 +205,23 @@ class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstre
             )
             with self.wrap_database_errors:
                 raise psycopg.OperationalError(f"could not set the tenant context: {reason!s}")
+        value: bytes | None = result.get_value(0, 0)
+        return None if value is None else value.decode()
 
 
 @lru_cache(CONTEXTS_KEPT)
-def _set_local(path: str, tenant: str, actor: str | None = None) -> bytes:
-    """The statement that tells a transaction its search path, its tenant and, unless None, who acts; composing it anew
-    each time was half of what a context costs."""
-    told = [("search_path", path), (TENANT_SETTING, tenant)]
-    if actor is not None:
-        told.append((ACTOR_SETTING, actor))
-    settings = [
-        sql.SQL("set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
-        for name, value in told
-    ]
-    return (sql.SQL("SELECT ") + sql.SQL(", ").join(settings)).as_bytes()
+def _entering(schema: str, path: str, tenant_id: uuid.UUID, actor: str | None) -> bytes:
+    """The statement that tells a transaction its tenant; to compose it anew each time was half of what a context
+    costs."""
+    values = (schema, path, str(tenant_id), fence(tenant_id), actor)
+    told = sql.SQL(", ").join(sql.Literal(value) for value in values)
+    return sql.SQL("SELECT public.enter_tenant({})").format(told).as_bytes()
+
+
+def fence(tenant_id: uuid.UUID) -> int:
+    """The advisory lock of one tenant: shared by its transactions, held alone while it is moved. 64 random bits of its
+    id, so that it is nobody else's."""
+    return int.from_bytes(tenant_id.bytes[8:], "big", signed=True)
 
 
 def _is_alive(connection: psycopg.pq.abc.PGconn) -> bool:

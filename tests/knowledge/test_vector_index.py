@@ -10,13 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knowledge.models import ChunkEmbedding, VectorIndex, VectorIndexKind
-from knowledge.vector_index import changing, deciding
+from knowledge.storage import DEFAULT_PARTITION
+from knowledge.vector_index import changing, deciding, hnsw
 from knowledge.vector_index.maintaining import carry_out, drop_orphans
 from knowledge.vector_index.partition import TABLE
-from tenants.context import acting_as
+from tenants.context import TenantRef, acting_as
+from tenants.owned_tables import owned_tables
+from tenants.owner import owner_connection
 from tenants.partitions import own_partition
 from tenants.roles import problems
 from tests import servers
+from tests.database import DEDICATED_SCHEMA
 from tests.isolation import test_catalogue
 from tests.knowledge import corpus
 from tests.knowledge.vectors import Vectors, found, own_partitions, superuser, tidied, wants_graph_from
@@ -183,8 +187,12 @@ def test_what_a_deleted_tenant_leaves_is_dropped(large, acme, bolt):
     Vectors(bolt).add(20)
     carry_out(corpus.ref(bolt))
     assert len(own_partitions()) == 2
-    with acting_as(acme):
-        acme.delete()
+    # The application may not: what was recorded of a tenant is not its to delete.
+    with superuser() as server:
+        for table in reversed(owned_tables()):
+            schema = "public" if table.in_directory else "pool"
+            server.execute(f'DELETE FROM {schema}."{table.name}" WHERE tenant_id = %s', [acme.pk])
+        server.execute("DELETE FROM public.tenants WHERE id = %s", [acme.pk])
     lines = []
     drop_orphans(lines.append)
     assert own_partitions() == [own_partition(TABLE, bolt.pk)]
@@ -248,3 +256,26 @@ def test_nobody_goes_to_and_fro(sizes, least):
             assert kind == "codes"
         else:
             assert kind == before
+
+
+def test_what_a_tenant_leaves_that_moves_out_of_the_pool_is_dropped_and_its_graph_made_anew(
+    large, acme, bolt
+):
+    carry_out(corpus.ref(acme))
+    assert own_partitions() == [own_partition(TABLE, acme.pk)]
+    call_command("move_tenant", "acme", to="dedicated", schema=DEDICATED_SCHEMA, stdout=StringIO())
+    with acting_as(corpus.ref(acme)):
+        assert ChunkEmbedding.objects.count() == MANY
+        assert VectorIndex.objects.get().kind == VectorIndexKind.CODES
+    lines = []
+    drop_orphans(lines.append)
+    assert own_partitions() == []
+    assert len(lines) == 1
+    try:
+        assert carry_out(TenantRef(acme.pk, DEDICATED_SCHEMA))
+        with acting_as(corpus.ref(acme)):
+            assert VectorIndex.objects.get().kind == VectorIndexKind.HNSW
+        assert hnsw._state(DEDICATED_SCHEMA, DEFAULT_PARTITION) is True
+    finally:
+        with owner_connection():
+            hnsw.drop(DEDICATED_SCHEMA, DEFAULT_PARTITION)
