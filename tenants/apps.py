@@ -7,7 +7,7 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         # Its types are registered once every app is loaded, and so are models.
-        from tenants import forgetting, maintaining
+        from tenants import forgetting, maintaining, retention
         from tenants.due_erasures import erase_due
         from tenants.rest import idempotency
         from tenants.webhooks import events  # noqa: F401 - imported for what it registers
@@ -16,3 +16,4 @@ class TenantsConfig(AppConfig):
         forgetting.holds("idempotency_records", idempotency.answers_about, idempotency.forget_answers)
         forgetting.holds("outbox", webhooks.events_of, webhooks.forget)
         maintaining.on_round(erase_due)
+        retention.ages("events of webhooks", webhooks.events_before, webhooks.delete_events)

@@ -5,10 +5,20 @@ from typing import Any, Final
 
 from celery import shared_task
 
-from tenants import canaries, changing_email, closing, inviting, resetting_password, signing_in, signing_up
+from tenants import (
+    canaries,
+    changing_email,
+    closing,
+    inviting,
+    resetting_password,
+    retention,
+    signing_in,
+    signing_up,
+)
 from tenants.context import TenantRef, acting_as
 from tenants.directory import all_tenants
 from tenants.rest import idempotency
+from tenants.sessions import SessionStore
 from tenants.tasking import TenantTask
 from tenants.webhooks import delivering, disabling, forgetting, promising, publishing
 
@@ -91,6 +101,21 @@ def sweep_webhooks() -> int:
 def forget_webhooks() -> int:
     """Delete what was told long ago; how many events."""
     return forgetting.forget_old()
+
+
+@shared_task(name="tenants.delete_old", tenant_mode=None)
+def delete_old() -> int:
+    """Delete what tenants keep no longer; how many rows."""
+    return retention.delete_old_of_everybody()
+
+
+@shared_task(name="tenants.clear_sessions", tenant_mode=None)
+def clear_sessions() -> None:
+    """Delete the sessions of browsers that have expired, of every tenant and of the platform's own people."""
+    SessionStore.clear_expired()
+    for tenant in all_tenants(closed=True):
+        with acting_as(tenant):
+            SessionStore.clear_expired()
 
 
 @shared_task(name="tenants.send_closed", tenant_mode=None, **_PATIENT)

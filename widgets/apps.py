@@ -11,7 +11,8 @@ class WidgetsConfig(AppConfig):
         from billing.costs import ledger
         from tenants import configuring, provisioning
         from tenants.forgetting import holds, holds_outside
-        from widgets import counting, editing, events, starting  # noqa: F401 - events registers its types
+        from tenants.retention import ages
+        from widgets import ageing, counting, editing, events, starting  # noqa: F401 - events registers its types
         from widgets.chat.spending import add_to_sessions
         from widgets.erasing import holdings
 
@@ -24,3 +25,5 @@ class WidgetsConfig(AppConfig):
         holds("files: attachments", holdings.attachments_of, holdings.forget_attachments)
         holds_outside("redis: stream entries of answers", holdings.stream_entries_of, holdings.forget_streams)
         holds_outside("redis: other keys", holdings.keys_of, holdings.forget_keys)
+        ages("conversations", ageing.conversations_before, ageing.delete_conversations)
+        ages("visitors", ageing.visitors_before, ageing.delete_visitors)

@@ -45,7 +45,9 @@ class AccountForm(SpendCapsForm):
         min_value=RETENTION[0],
         max_value=RETENTION[1],
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text="Days. Empty: for ever. Noted with your account; nothing is deleted by it in this release.",
+        help_text="Days. Empty: for ever. Every hour, conversations that ended and were silent for longer are deleted "
+        "for good with their messages and feedback, visitors not seen since, meetings, and events of webhooks. Single "
+        "cost events go too, after 41 days at the earliest; their sums stay. Documents are not touched.",
     )
 
     class Meta:

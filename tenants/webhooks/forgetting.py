@@ -1,6 +1,6 @@
 """Events and the log of their deliveries are kept for thirty days, and of a visitor who is erased no longer."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import connection
@@ -9,6 +9,7 @@ from kernel import clock
 from tenants.context import acting_as
 from tenants.directory import all_tenants
 from tenants.forgetting import Person
+from tenants.webhooks.models import OutboxEvent
 
 KEPT: Final = timedelta(days=30)
 AT_ONCE: Final = 5_000
@@ -35,6 +36,18 @@ def forget(person: Person) -> None:
     """Inside `acting_as`: delete these with the log of their deliveries, told or not."""
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE {ABOUT}", [_names(person)])
+
+
+def events_before(moment: datetime) -> int:
+    """Inside `acting_as`: how many events are older; they hold what was said."""
+    return OutboxEvent.objects.filter(created_at__lt=moment).count()
+
+
+def delete_events(moment: datetime, limit: int) -> int:
+    """Inside `acting_as`: delete some of these with the log of their deliveries; how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET, [moment, limit])
+        return int(cursor.rowcount)
 
 
 def _names(person: Person) -> list[str]:

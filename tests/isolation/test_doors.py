@@ -66,6 +66,8 @@ TASKS_OF_THE_PLATFORM = {
     "knowledge.purge_documents",
     "knowledge.requeue_documents",
     "knowledge.resume_reembedding",
+    "tenants.clear_sessions",
+    "tenants.delete_old",
     "tenants.forget_idempotency_keys",
     "tenants.note_failed_sign_in",  # finds the tenant by the email, as signing in does
     "tenants.send_closed",  # a closed tenant's name leads nowhere; it is named by the deed that closed it

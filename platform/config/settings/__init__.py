@@ -124,6 +124,8 @@ CELERY_BEAT_SCHEDULE = {
     "recover-answers": {"task": "widgets.recover_answers", "schedule": schedule(5.0)},
     "end-idle-sessions": {"task": "widgets.end_idle_sessions", "schedule": schedule(600.0)},
     "erase-visitors": {"task": "widgets.erase_visitors", "schedule": schedule(60.0)},
+    "delete-old": {"task": "tenants.delete_old", "schedule": schedule(3600.0)},
+    "clear-sessions": {"task": "tenants.clear_sessions", "schedule": schedule(3600.0)},
     "requeue-documents": {"task": "knowledge.requeue_documents", "schedule": schedule(60.0)},
     "purge-documents": {"task": "knowledge.purge_documents", "schedule": schedule(3600.0)},
     "resume-reembedding": {"task": "knowledge.resume_reembedding", "schedule": schedule(60.0)},
