@@ -9,7 +9,8 @@ class BillingConfig(AppConfig):
         # Models can only be imported once every app is loaded.
         from django.db.models.signals import post_save
 
-        from billing.costs import ageing, debounce, forgetting, starting
+        # Events are imported for the types that they register.
+        from billing.costs import ageing, debounce, events, forgetting, starting  # noqa: F401 - see above
         from tenants import maintaining, provisioning
         from tenants.forgetting import holds
         from tenants.models import Tenant

@@ -1,5 +1,6 @@
 """Billing's tables, where Django looks for them."""
 
+from billing.costs.alerts import BudgetAlert, Severity
 from billing.costs.models import (
     Budget,
     BudgetHold,
@@ -15,6 +16,7 @@ from billing.costs.models import (
 
 __all__ = [
     "Budget",
+    "BudgetAlert",
     "BudgetHold",
     "BudgetPeriod",
     "CostEvent",
@@ -23,5 +25,6 @@ __all__ = [
     "PriceUnit",
     "RollupWatermark",
     "Service",
+    "Severity",
     "SummaryPeriod",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import shared_task
 
-from billing.costs import debounce, lagging, rollup
+from billing.costs import debounce, lagging, rollup, telling, watching
 from kernel import measuring
 from tenants.context import acting_as
 from tenants.directory import all_tenants
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 def fold(self: Any) -> None:
     """Fold the tenant's new cost events, and come back where some could not be folded yet."""
     done = rollup.fold()
+    watching.look()
     if done.was_busy or done.is_pending:
         debounce.fold_soon(self.tenant)
 
@@ -30,6 +31,13 @@ def sweep_rollups() -> None:
             with acting_as(tenant):
                 longest = max(longest, lagging.lag_seconds())
                 rollup.fold()
+                watching.look()
         except Exception:
             logger.exception("could not fold the costs of tenant %s", tenant.id)
     measuring.ROLLUP_LAG.set(longest)
+
+
+@shared_task(name="billing.send_budget_letters", tenant_mode=None)
+def send_budget_letters() -> int:
+    """Tell people of their budgets; how many letters went."""
+    return telling.send_letters()

@@ -32,6 +32,7 @@ RECORDED_MODELS: Final = frozenset(
         "billing.costevent",
         "billing.costsummary",
         "billing.modelprice",
+        "billing.budgetalert",
         "billing.budgethold",
         "tenants.authsession",
         "tenants.outboxevent",

@@ -11,7 +11,8 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from billing.costs.budgets import change, refresh
+from billing.costs.budgeting import change_budget, create_budget
+from billing.costs.budgets import refresh
 from billing.costs.models import Budget, Degrade
 from kernel.money import as_text
 from tenants.administration import DeedForm, Lines, TenantAdmin, dollars, moment
@@ -85,7 +86,7 @@ class BudgetForm(DeedForm):
         label="Warn at",
         help_text="Shares of the limit, one per line: 0.8 warns at 80 %.",
     )
-    recipients = Lines(label="Tell", help_text="Emails, one per line.")
+    recipients = Lines(label="Tell", help_text="Emails, one per line. Empty: owners and admins.")
 
     class Meta:
         model = Budget
@@ -101,7 +102,7 @@ class BudgetForm(DeedForm):
         help_texts = {
             "limit_usd": "In US dollars.",
             "hard_cap": "Refuse what would pass the limit, rather than only warn.",
-            "custom_message": "What visitors are told once the limit is reached.",
+            "custom_message": "Stands in the letter, such as what to do then.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -130,13 +131,8 @@ class BudgetForm(DeedForm):
 
     def deed(self) -> Budget:
         if self.is_new:
-            budget = Budget.objects.create(**self.cleaned_data)
-            refresh(recount=True)
-        else:
-            budget = self.instance
-            change(budget.pk, **self.cleaned_data)
-        budget.refresh_from_db()
-        return budget
+            return create_budget(**self.cleaned_data)
+        return change_budget(self.instance.pk, **self.cleaned_data)
 
 
 @admin.register(Budget)

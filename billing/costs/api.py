@@ -7,17 +7,23 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing.costs.alerts import BudgetAlert, Severity
 from billing.costs.budgeting import change_budget, create_budget, delete_budget
 from billing.costs.models import Budget, BudgetPeriod, ModelPrice, PriceUnit, Service
 from billing.costs.negotiating import add_price, withdraw_price
-from billing.costs.representing import BudgetFields, PriceFields, as_price_object
-from tenants.rest.filtering import equal, flag, narrowed, one_of, parameters
+from billing.costs.representing import BudgetAlertFields, BudgetFields, PriceFields, as_price_object
+from tenants.rest.filtering import equal, flag, identified, narrowed, one_of, parameters
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
 from tenants.rest.views import OneRow, TenantView, found, routes
 
 BUDGET_FILTERS: Final = (
     one_of("period", BudgetPeriod, "Only budgets of this period."),
     flag("hard_cap", "Only those that refuse, or only those that warn."),
+)
+ALERT_FILTERS: Final = (
+    flag("resolved", "Only alerts that are over, or only those that are not."),
+    identified("budget", "Only alerts of this budget."),
+    one_of("severity", Severity, "Only alerts of this severity."),
 )
 PRICE_FILTERS: Final = (
     equal("provider", "Only prices of this provider."),
@@ -73,6 +79,35 @@ class OneBudget(OneRow):
         return Response(status=204)
 
 
+class BudgetAlerts(TenantView):
+    """What budgets have warned of."""
+
+    area = "billing"
+    versioned = True
+
+    @extend_schema(
+        operation_id="budget_alerts_list",
+        parameters=[*PAGE_PARAMETERS, *parameters(ALERT_FILTERS)],
+        request=None,
+        responses=page_of(BudgetAlertFields),
+    )
+    def get(self, request: Request) -> Response:
+        """List budget alerts, newest first."""
+        rows = narrowed(request, BudgetAlert.objects.all(), ALERT_FILTERS)
+        return newest_first(request, rows, as_object=lambda alert: BudgetAlertFields(alert).data)
+
+
+class OneBudgetAlert(OneRow):
+    """One alert."""
+
+    area = "billing"
+
+    @extend_schema(operation_id="budget_alerts_read", responses=BudgetAlertFields)
+    def get(self, request: Request, id: uuid.UUID) -> Response:
+        """Read a budget alert."""
+        return Response(BudgetAlertFields(found(BudgetAlert.objects.all(), id)).data)
+
+
 class Prices(TenantView):
     """What models cost."""
 
@@ -116,6 +151,8 @@ class OnePrice(OneRow):
 urlpatterns = [
     *routes("budgets/", Budgets),
     *routes("budgets/<uuid:id>/", OneBudget),
+    *routes("budget-alerts/", BudgetAlerts),
+    *routes("budget-alerts/<uuid:id>/", OneBudgetAlert),
     *routes("prices/", Prices),
     *routes("prices/<uuid:id>/", OnePrice),
 ]

@@ -4,9 +4,12 @@ import uuid
 from decimal import Decimal
 from typing import Any, Final
 
-from billing.costs import budgets
+from billing.costs import budgets, watching
+from billing.costs.events import BUDGET_CHANGED
 from billing.costs.models import Budget, BudgetPeriod
+from billing.costs.representing import BudgetFields
 from kernel.errors import InvalidInput, NotFound
+from tenants.webhooks.publishing import publish
 
 MAX_BUDGETS: Final = 20
 DEFAULT_WARNINGS: Final = (Decimal("0.8"), Decimal(1))
@@ -22,8 +25,7 @@ def create_budget(*, limit_usd: Decimal, period: str = BudgetPeriod.MONTHLY, **f
     fields.setdefault("warn_at", list(DEFAULT_WARNINGS))
     budget = Budget.objects.create(limit_usd=limit_usd, period=period, **_ordered(fields))
     budgets.refresh(recount=True)
-    budget.refresh_from_db()
-    return budget
+    return _changed(budget.pk)
 
 
 def change_budget(budget_id: uuid.UUID, **changes: Any) -> Budget:
@@ -31,6 +33,7 @@ def change_budget(budget_id: uuid.UUID, **changes: Any) -> Budget:
     _refuse_unknown(budget_id)
     if changes:
         budgets.change(budget_id, **_ordered(changes))
+        return _changed(budget_id)
     return Budget.objects.get(pk=budget_id)
 
 
@@ -38,6 +41,14 @@ def delete_budget(budget_id: uuid.UUID) -> None:
     """Delete a budget and what it holds back; nothing is limited by it any more. Raises NotFound."""
     _refuse_unknown(budget_id)
     Budget.objects.filter(pk=budget_id).delete()
+
+
+def _changed(budget_id: uuid.UUID) -> Budget:
+    """The budget as it is now, with the alerts that it calls for."""
+    budget = Budget.objects.get(pk=budget_id)
+    publish(BUDGET_CHANGED, lambda: BudgetFields(budget).data)
+    watching.look()
+    return budget
 
 
 def _refuse_unknown(budget_id: uuid.UUID) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
-from billing.costs import pricing
+from billing.costs import alerting, pricing
 from billing.costs.models import Budget, BudgetHold, BudgetPeriod
 from billing.costs.statements import statement
 from billing.costs.timezones import tenant_timezone
@@ -50,13 +50,23 @@ logger = logging.getLogger(__name__)
 class BudgetReached(FrontdeskError):
     """A hard-capped budget has no room for this, or the price is unknown and cannot be held back.
 
-    `resets_at` is when the budget's next period begins, `degrade` what its owner wants answers to do until then.
+    `resets_at` is when the budget's next period begins, `degrade` what its owner wants answers to do until then;
+    `is_full` is false where a price was unknown.
     """
 
     code = "budget_reached"
 
-    def __init__(self, detail: str, *, budget_id: uuid.UUID, resets_at: datetime, degrade: str = "") -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        budget_id: uuid.UUID,
+        resets_at: datetime,
+        degrade: str = "",
+        is_full: bool = True,
+    ) -> None:
         super().__init__(detail)
+        self.is_full = is_full
         self.budget_id = budget_id
         self.resets_at = resets_at
         self.degrade = degrade
@@ -90,7 +100,12 @@ def reserve(*, amount: Decimal | None, purpose_id: uuid.UUID, tokens: int = 0) -
         )
         if not is_held:
             measuring.BUDGET_REFUSALS.inc()
-            raise _refusal(amount, tokens)
+            refusal = _refusal(amount, tokens)
+            if refusal.is_full:
+                # Kept where the caller does without, as a chat's answer does; where the refusal ends the caller's
+                # transaction as well, the alert waits for one that it does not end, or for the money to be spent.
+                alerting.raise_due(refused_by=refusal.budget_id)
+            raise refusal
     return purpose_id if is_held else None
 
 
@@ -192,4 +207,10 @@ def _refusal(amount: Decimal | None, tokens: int) -> BudgetReached:
         detail = f"There is no room left in {name}; it begins anew at {chosen.period_end:%Y-%m-%d %H:%M} UTC."
     else:
         detail = f"The price of this model is not known, and {name} is a hard cap without a fallback price."
-    return BudgetReached(detail, budget_id=chosen.id, resets_at=chosen.period_end, degrade=chosen.degrade)
+    return BudgetReached(
+        detail,
+        budget_id=chosen.id,
+        resets_at=chosen.period_end,
+        degrade=chosen.degrade,
+        is_full=is_priced,
+    )

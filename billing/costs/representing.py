@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
+from billing.costs.alerts import Severity
 from billing.costs.intake import MAX_EVENTS, EventIn
 from billing.costs.models import BudgetPeriod, Degrade, ModelPrice, PriceUnit, Service
 from billing.costs.negotiating import RATES
@@ -148,16 +149,48 @@ class BudgetFields(StrictSerializer):
         Degrade, required=False, allow_blank=True, help_text="What answers do once it is used up."
     )
     recipients = serializers.ListField(
-        child=Email(max_length=254), required=False, max_length=20, help_text="Who is warned."
+        child=Email(max_length=254),
+        required=False,
+        max_length=20,
+        help_text="Who is written to; empty: owners and admins.",
     )
-    channels = TextList(item_length=40, max_length=10, required=False)
-    custom_message = Text(max_length=2_000, allow_blank=True, required=False)
+    channels = TextList(
+        item_length=40,
+        max_length=10,
+        required=False,
+        help_text="How you are told: email, webhook; empty: both. Other names are kept for you.",
+    )
+    custom_message = Text(
+        max_length=2_000, allow_blank=True, required=False, help_text="Stands in the letter."
+    )
     spent = Money(read_only=True, help_text="Since period_start.")
     reserved = Money(read_only=True, help_text="Held back for answers that are being made.")
     period_start = Time(read_only=True)
     period_end = Time(read_only=True)
     created_at = Time(read_only=True)
     updated_at = Time(read_only=True)
+
+
+class BudgetAlertFields(serializers.Serializer[Any]):
+    """A share of a budget's limit that was reached."""
+
+    id = Id()
+    budget = Id(source="budget_id")
+    fraction = Number(max_digits=5, decimal_places=4, help_text="Of the limit; 1 and more are critical.")
+    threshold = serializers.DecimalField(
+        max_digits=10, decimal_places=2, help_text="That share in dollars, to the cent."
+    )
+    current_spend = Money(help_text="What was spent when it was reached.")
+    period = Choice(BudgetPeriod)
+    period_start = Time()
+    severity = Choice(Severity)
+    notifications_sent = Integer(help_text="Letters.")
+    triggered_at = Time()
+    resolved = Flag(help_text="true: the period has turned, or the limit was raised above what is spent.")
+    resolved_at = Time(allow_null=True)
+    metadata = JsonObject(help_text="The budget's recipients, channels and customMessage of that moment.")
+    created_at = Time()
+    updated_at = Time()
 
 
 class PriceFields(StrictSerializer):

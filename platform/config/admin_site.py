@@ -85,6 +85,7 @@ SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("Overview", "bar_chart", page="admin:costs", permission="billing.view_costsummary"),
             Entry("Cost events", "receipt_long", "billing.costevent"),
             Entry("Budgets", "savings", "billing.budget"),
+            Entry("Budget alerts", "notification_important", "billing.budgetalert"),
             Entry("Model prices", "sell", "billing.modelprice"),
         ),
     ),

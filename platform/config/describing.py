@@ -49,6 +49,7 @@ TAGS: Final = {
     "cost-events": "The ledger: what each call to an AI service used and cost, your own workers' calls included.",
     "cost-summaries": "What was spent, per hour, day, week or month and by service, provider, model or feature.",
     "budgets": "Limits on spending, which warn or refuse.",
+    "budget-alerts": "Shares of budgets that were reached, each once in a period.",
     "prices": "What models cost: public prices, and those that you negotiated.",
     "usage": "What you use beside what your plan allows.",
     "members": "Your team. One active owner always remains.",

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from billing.costs.models import Budget, BudgetPeriod, CostSummary, SummaryPeriod
 from config.dashboard import Span, answers_by_day, sessions_by_day, spend_by_day
+from config.home_notices import notices
 from kernel.clock import now
 from knowledge.models import Document, DocumentStatus
 from tenants.administration import dollars
@@ -57,6 +58,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "figures": figures,
         "steps": [] if all(step.is_done for step in steps) else steps,
         "has_tenant": True,
+        "notices": notices(request),
         "latest": _latest(request),
     }
 

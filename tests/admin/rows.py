@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from billing.costs.alerts import BudgetAlert
 from billing.costs.ledger import NewCostEvent, record
 from billing.costs.models import Budget
 from kernel.ids import uuid7
@@ -46,6 +47,11 @@ def fill(tenant, mark=""):
         )  # fmt: skip
         message_of = f"{tenant.slug} budget"
         Budget.objects.create(limit_usd=1000, warn_at=[Decimal("0.8")], custom_message=message_of)
+        budget = Budget.objects.order_by("-id")[0]
+        BudgetAlert.objects.create(
+            budget=budget, period_start=budget.period_start, fraction=Decimal("0.8"), threshold=800,
+            current_spend=801, period=budget.period, metadata={"customMessage": message_of},
+        )  # fmt: skip
         issue_api_key(f"{tenant.slug} key", ["read"])
         create_endpoint(url=f"https://{tenant.slug}.example/hook", description=f"{tenant.slug} desk")
         replaying.send_test(WebhookEndpoint.objects.order_by("-id")[0].pk)

@@ -8,19 +8,20 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing.costs.alerts import BudgetAlert
 from billing.costs.models import CostSummary
 from config.admin_site import site
 from kernel.clock import now
 from tenants.context import acting_as
-from tenants.models import Tenant
+from tenants.models import Tenant, WebhookEndpoint
 from tenants.permissions import Role
 from tests import conversations
 from tests.admin.rows import address, fill
 from tests.admin.test_pages import label
 from widgets.models import Message, Session
 
-HOME_QUERIES = 26
-"""At most, savepoints included, whatever a tenant has; 20 beside savepoints were counted."""
+HOME_QUERIES = 28
+"""At most, savepoints included, whatever a tenant has; 22 beside savepoints were counted."""
 PAGE_QUERIES = 22
 """Of any other page; 16 beside savepoints were counted for the costs, the most."""
 
@@ -147,3 +148,21 @@ def test_pages_of_no_table_take_a_bounded_number_too(path, filled, acme, sign_in
     for number in range(4):
         fill(acme, f" {number}")
     assert queries(client, path) <= few <= PAGE_QUERIES
+
+
+def test_what_is_wrong_stands_above_everything_for_those_whom_it_concerns(filled, acme, bolt, sign_in):
+    with acting_as(acme):
+        budget = BudgetAlert.objects.get().budget
+        BudgetAlert.objects.create(
+            budget=budget, period_start=budget.period_start, fraction=1, threshold=1000, current_spend=1001,
+            period="monthly", severity="critical",
+        )  # fmt: skip
+        WebhookEndpoint.objects.update(is_active=False, disabled_reason="gone")
+    titles = [notice.title for notice in sign_in(acme).get("/admin/").context["notices"]]
+    assert titles == [
+        "The monthly budget of $1,000.00 is used up.",
+        "The webhook acme desk was turned off.",
+    ]
+    assert sign_in(acme, Role.MEMBER).get("/admin/").context["notices"] == []
+    (theirs,) = sign_in(bolt).get("/admin/").context["notices"]
+    assert theirs.title == "The monthly budget of $1,000.00 has reached 80\N{NO-BREAK SPACE}%."

@@ -4,11 +4,13 @@ import re
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.test import Client
 from django.utils import timezone
 
+from billing.costs.alerts import BudgetAlert
 from knowledge.ingest import ingest
 from tenants.context import acting_as
 from tenants.creating import create_user
@@ -210,6 +212,14 @@ def _costs(story: Story) -> None:
     limit = {"limit_usd": "100", "hard_cap": True, "warn_at": [0.8, 1], "recipients": ["admin@acme.com"]}
     budget = story.call("budgets_create", "POST", "budgets/", limit, status=201)["id"]
     story.collection("budgets", "budgets/", budget, {"limit_usd": "150"})
+    with acting_as(story.tenant):
+        BudgetAlert.objects.create(
+            budget_id=budget, period_start=timezone.now(), fraction=Decimal("0.8"), threshold=Decimal(120),
+            current_spend=Decimal("120.0031"), period="monthly", notifications_sent=1,
+            metadata={"recipients": ["admin@acme.com"], "channels": [], "customMessage": ""},
+        )  # fmt: skip
+        alert = str(BudgetAlert.objects.get().pk)
+    story.collection("budget_alerts", "budget-alerts/", alert)
     story.call("budgets_delete", "DELETE", f"budgets/{budget}/", status=204)
     later = (timezone.now() + timedelta(days=30)).isoformat()
     price = story.call("prices_create", "POST", "prices/", {**PRICE, "effective_from": later}, status=201)[

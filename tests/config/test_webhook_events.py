@@ -3,6 +3,7 @@
 import itertools
 import re
 import uuid
+from decimal import Decimal
 
 import jsonschema
 import orjson
@@ -10,6 +11,9 @@ import pytest
 from django.db import connection
 
 from ai.usage import Usage
+from billing.costs import watching
+from billing.costs.budgeting import create_budget
+from billing.costs.budgets import BudgetReached, reserve
 from billing.costs.ledger import NewCostEvent
 from config.api import document
 from config.env import CHECKOUT
@@ -23,6 +27,7 @@ from tenants.webhooks.catalogue import EventType, event_type, event_types, is_kn
 from tenants.webhooks.endpoints import create_endpoint
 from tenants.webhooks.replaying import send_test
 from tests import conversations
+from tests.billing.spending import spend
 from tests.tenants.callers import caller
 from widgets.chat import asking, replying
 from widgets.chat.replying import Draft
@@ -194,6 +199,22 @@ class TestHotPath:
         assert "publish_event" in said[1]
 
 
+class TestBudgets:
+    def test_changed_and_both_kinds_of_alert(self, acme, endpoint):
+        with acting_as(acme):
+            create_budget(limit_usd=Decimal(10), hard_cap=True)
+        spend(acme, "9")
+        with acting_as(acme):
+            watching.look()
+        with acting_as(acme), pytest.raises(BudgetReached):
+            reserve(amount=Decimal(2), purpose_id=uuid7())
+        assert [(name, data.get("fraction")) for name, data in since(acme, 0)] == [
+            ("budget.changed", None),
+            ("budget.threshold_reached", 0.8),
+            ("budget.cap_reached", 1.0),
+        ]
+
+
 class TestDocuments:
     def test_ready_failed_and_deleted(self, client, acme, endpoint, redis, monkeypatch):
         call = caller(client, acme)
@@ -278,6 +299,10 @@ class TestCatalogue:
             rate(guest.visitor_id, asked.run.message_id, -1, "no")
             taking_over.end(asked.session_id)
             send_test(endpoint)
+            create_budget(limit_usd=Decimal(1))
+        spend(acme, "2")
+        with acting_as(acme):
+            watching.look()
         conversations.teach(acme, "Warranty", "The warranty is three years.")
         described = document()
         bodies = told(acme)
@@ -288,6 +313,6 @@ class TestCatalogue:
                 "components": described["components"],
             }
             jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(body)
-        assert len({body["type"] for body in bodies}) == 6
+        assert len({body["type"] for body in bodies}) == 8
         stamps = [body["timestamp"] for body in bodies]
         assert all(one <= other for one, other in itertools.pairwise(stamps))

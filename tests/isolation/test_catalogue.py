@@ -36,6 +36,7 @@ UNWATCHED = {
     "staff_second_factors": "of people without a tenant, whose record it would be",
     "auth_sessions": "a browser's; signing in, out and out elsewhere are recorded by name (tenants.signing_in)",
     "ai_personality_versions": "a copy of the personality at each recorded change",
+    "budget_alerts": "raised and resolved by what is spent; a change of the budget is recorded",
     "budget_holds": "money held back for a moment by an answer",
     "canaries": "the platform's own",
     "chunk_embeddings": "made from documents",

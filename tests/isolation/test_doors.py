@@ -61,6 +61,7 @@ WIDGET = {
 }
 # Tasks of the platform have no tenant: they visit each in a context of its own.
 TASKS_OF_THE_PLATFORM = {
+    "billing.send_budget_letters",
     "billing.sweep_rollups",
     "knowledge.find_outdated_vectors",
     "knowledge.purge_documents",
