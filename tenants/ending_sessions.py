@@ -9,10 +9,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from kernel.errors import NotAllowed, NotFound
+from tenants import visiting
 from tenants.auditing import record
 from tenants.context import current_tenant
 from tenants.models import AuthSession, User
 from tenants.permissions import Role
+from tenants.sessions import SessionStore
 
 
 class SignedIn(NamedTuple):
@@ -46,6 +48,7 @@ def end_session(user: User, handle: str) -> None:
     """End one of `user`'s sessions. Raises NotFound."""
     for row in _live(user):
         if handle_of(row.key) == handle:
+            _end_visit(row)
             row.delete()
             _record(user, {"sessions": 1, "from": row.ip, "browser": row.user_agent})
             return
@@ -54,7 +57,11 @@ def end_session(user: User, handle: str) -> None:
 
 def end_sessions(user: User, *, but: str | None = None) -> int:
     """End every session of `user`'s except the one with the key `but`; how many."""
-    ended = AuthSession.objects.filter(user=user).exclude(key=but or "").delete()[0]
+    others = AuthSession.objects.filter(user=user).exclude(key=but or "")
+    if user.is_platform_staff:
+        for row in others:
+            _end_visit(row)
+    ended = others.delete()[0]
     if ended:
         _record(user, {"sessions": ended})
     return ended
@@ -75,6 +82,12 @@ def end_sessions_of(by: User, user_id: uuid.UUID) -> int:
 
 def _live(user: User) -> "QuerySet[AuthSession]":
     return AuthSession.objects.filter(user=user, expires_at__gt=timezone.now())
+
+
+def _end_visit(row: AuthSession) -> None:
+    visit = visiting.visit_of(SessionStore().decode(row.data))
+    if visit is not None:
+        visiting.end(visit, "their session was ended")
 
 
 def _record(user: User, what: dict[str, object]) -> None:

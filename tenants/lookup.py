@@ -19,6 +19,7 @@ LOOKUPS: Final = {
     "resolve_tenant(text, text)": "a name that is unique over all tenants, to its tenant",
     "tenant_ids(uuid, integer)": "which tenants exist, in pages, for work that visits each",
     "every_tenant_id(uuid, integer)": "which tenants have rows, closed ones too, to re-encrypt their secrets",
+    "tenants_called(text, integer)": "names and slugs, for platform staff who act for nobody and choose a tenant",
     "due_work_before(text, timestamptz, integer)": "which tenants have work of a kind overdue",
 }
 

@@ -3,21 +3,28 @@
 import uuid
 from collections.abc import Callable
 
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import SESSION_KEY, get_user
 from django.db import connection, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 
 from kernel import observing
+from tenants import visiting
 from tenants.auditing.actors import SAFE_METHODS, Actor, address_of, doing_as
 from tenants.context import NOBODY, TenantMoving, TenantRef, acting_as
 from tenants.directory import resolve_tenant
-from tenants.models import KeyKind
+from tenants.models import KeyKind, User
 from tenants.rest.problems import PROGRAM_PATHS, RETRY_AFTER_S, problem
 from tenants.sessions import TENANT_KEY
 
 ADMIN_PATH = "/admin/"
 ACCOUNT_PATH = "/account/"
 MOVING = "Your company's data is being moved. Nothing is lost; load this page again in a moment."
+# Posts that only ask.
+ASKING = tuple(f"{ADMIN_PATH}{name}" for name in ("search-bench/", "widgets/widget/preview/"))
+# Pages of one's own account and of the choice itself: the platform's staff see to them as nobody's guest.
+OWN_PATHS = tuple(
+    f"{ADMIN_PATH}{name}" for name in ("login/", "logout/", "password_change/", "your/", "staff/")
+)
 
 
 class TenantMiddleware:
@@ -40,17 +47,43 @@ class TenantMiddleware:
         return _moving(request) if isinstance(exception, TenantMoving) else None
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
-        tenant = session_tenant(request) if request.path.startswith(ADMIN_PATH) else None
+        tenant = self._tenant_of(request) if request.path.startswith(ADMIN_PATH) else None
         request.tenant = tenant or NOBODY  # type: ignore[attr-defined]  # what django_tenants' template tags read
         if tenant is None:
             with doing_as(_actor(request)):
                 return self.get_response(request)
         observing.note(user_id=request.session.get(SESSION_KEY))
         with doing_as(_actor(request)), acting_as(tenant):
-            response = self.get_response(request)
+            response = refusal(request) or self.get_response(request)
             if response.status_code >= 500:
                 transaction.set_rollback(True)
             return response
+
+    def _tenant_of(self, request: HttpRequest) -> TenantRef | None:
+        visit = visiting.visit_of(request.session)
+        return session_tenant(request) if visit is None else _visited(request, visit)
+
+
+def _visited(request: HttpRequest, visit: visiting.Visit) -> TenantRef | None:
+    """The tenant that one of the platform's staff acts for by this request, or None where that is over. They are
+    recognised first, because inside a tenant nobody sees them."""
+    with doing_as(Actor("system", ip=address_of(request))):
+        user = get_user(request)
+        if not isinstance(user, User) or str(user.pk) != visit.staff_id:
+            # Deactivated, or their password was changed. It stays over should they be let in again.
+            request.session.pop(visiting.KEY, None)
+            visiting.end(visit, "their session ended")
+            return None
+        if visit.is_over:
+            visiting.leave(request.session, "its time ran out")
+            return None
+        tenant = resolve_tenant(KeyKind.TENANT, str(visit.tenant_id))
+        if tenant is None:
+            visiting.leave(request.session, "the company was suspended")
+            return None
+    user.visit_writes = visit.writes
+    request._cached_user = user  # type: ignore[attr-defined]  # where Django's middleware looks for who was found
+    return None if request.path.startswith(OWN_PATHS) else tenant
 
 
 def session_tenant(request: HttpRequest) -> TenantRef | None:
@@ -59,11 +92,23 @@ def session_tenant(request: HttpRequest) -> TenantRef | None:
     return resolve_tenant(KeyKind.TENANT, str(uuid.UUID(value))) if value else None
 
 
+def refusal(request: HttpRequest) -> HttpResponse | None:
+    """The answer to one of the platform's staff who only looks and yet asks for a change; None for everybody else."""
+    visit = visiting.visit_of(request.session)
+    if visit is None or visit.writes or request.method in SAFE_METHODS or request.path in ASKING:
+        return None
+    messages = "You are only looking. To change things, choose the company again and say so."
+    return HttpResponseForbidden(messages, content_type="text/plain; charset=utf-8")
+
+
 def _actor(request: HttpRequest) -> Actor | None:
     """Who changes something by this request, so far as its session says; nobody where it only reads."""
     if request.method in SAFE_METHODS or not request.path.startswith((ADMIN_PATH, ACCOUNT_PATH)):
         return None
     person = request.session.get(SESSION_KEY)
+    visit = visiting.visit_of(request.session)
+    if visit is not None:
+        return visit.actor(address_of(request))
     return Actor("user" if person else "system", person, ip=address_of(request))
 
 

@@ -17,7 +17,7 @@ from tenants.accounts import StaffRecoveryCode as StaffRecoveryCode
 from tenants.accounts import StaffSecondFactor as StaffSecondFactor
 from tenants.auditing.entries import AuditEntry as AuditEntry
 from tenants.ownership import Identified, SameTenantForeignKey, TenantOwned, jsonb_default
-from tenants.permissions import Role, may
+from tenants.permissions import Role, may, staff_may
 from tenants.privacy import ErasureReceipt as ErasureReceipt
 from tenants.provider_keys import Provider as Provider
 from tenants.provider_keys import ProviderKey as ProviderKey
@@ -155,10 +155,14 @@ class User(AbstractBaseUser, Identified):
         """The first of their names."""
         return self.get_full_name().split()[0]
 
+    # Of the platform's staff while they act for a tenant (`tenants.visiting`): whether they may change things. None: no
+    # tenant is chosen. Set by the middleware for one request.
+    visit_writes: bool | None = None
+
     @property
     def is_owner(self) -> bool:
-        """Whether they may do everything, and change other owners."""
-        return self.role == Role.OWNER
+        """Whether they may do everything, and change other owners. Nobody of the platform's staff may."""
+        return self.role == Role.OWNER and not self.is_platform_staff
 
     @property
     def is_platform_staff(self) -> bool:
@@ -172,6 +176,9 @@ class User(AbstractBaseUser, Identified):
 
     def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
         """Django's permission names (`app.action_model`), answered by the role table."""
+        if self.is_platform_staff:
+            writes = self.visit_writes
+            return self.is_active and writes is not None and staff_may(perm, writes=writes)
         return self.is_active and may(Role(self.role), perm)
 
     def has_perms(self, perm_list: list[str], obj: models.Model | None = None) -> bool:

@@ -43,6 +43,32 @@ RECORDED_MODELS: Final = frozenset(
 )
 
 
+# Who belongs to a tenant and by what they or its programs come in is the tenant's own business.
+STAFF_NEVER_CHANGE: Final = frozenset(
+    {
+        "tenants.user",
+        "tenants.apikey",
+        "tenants.invitation",
+        "tenants.providerkey",
+        "tenants.webhookendpoint",
+        "tenants.erasurereceipt",
+    }
+)
+# The page of an invitation may show its link, which opens an account.
+STAFF_NEVER_SEE: Final = frozenset({"tenants.invitation"})
+
+
+def staff_may(permission: str, *, writes: bool) -> bool:
+    """Whether one of the platform's staff who acts for a tenant has a permission: what an admin may see; with `writes`
+    also what an admin may add or change, but nothing of how people and programs come in. They delete nothing."""
+    app_label, _, name = permission.partition(".")
+    action, _, model_name = name.partition("_")
+    model = f"{app_label}.{model_name}"
+    if model in STAFF_NEVER_SEE or not may(Role.ADMIN, permission):
+        return False
+    return action == "view" or (writes and action != "delete" and model not in STAFF_NEVER_CHANGE)
+
+
 def may(role: Role, permission: str) -> bool:
     """Whether `role` has Django's `permission` ("knowledge.change_document")."""
     app_label, _, name = permission.partition(".")

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from tenants import locking_out
+from tenants import locking_out, visiting
 from tenants.auditing import Actor, by_person, doing_as, record
 from tenants.context import acting_as, current_tenant
 from tenants.directory import resolve_tenant
@@ -79,6 +79,8 @@ def _note(sender: type[User], user: User, request: HttpRequest | None = None, **
         record("signed_in", user)
 
 
-def _note_out(sender: type[User], user: User | None, **_: Any) -> None:
+def _note_out(sender: type[User], user: User | None, request: HttpRequest | None = None, **_: Any) -> None:
+    if request is not None:
+        visiting.leave(request.session, "they signed out")
     if user is not None and current_tenant() is not None:
         record("signed_out", user)

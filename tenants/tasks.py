@@ -14,6 +14,7 @@ from tenants import (
     retention,
     signing_in,
     signing_up,
+    visiting,
 )
 from tenants.context import TenantRef, acting_as
 from tenants.directory import all_tenants
@@ -66,6 +67,12 @@ def send_email_change(self: TenantTask, user_id: str, new: str) -> bool:
 def send_email_changed(old: str, new: str) -> bool:
     """Tell the old email; whether a letter went."""
     return changing_email.tell_old(old, new)
+
+
+@shared_task(name="tenants.end_staff_visits", tenant_mode=None)
+def end_staff_visits() -> int:
+    """Record the end of visits of platform staff whose time ran out; how many."""
+    return visiting.end_overdue()
 
 
 @shared_task(name="tenants.note_failed_sign_in", tenant_mode=None)

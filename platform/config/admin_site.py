@@ -29,13 +29,16 @@ from tenants.admin.own import own_email, own_sessions
 from tenants.admin.own_second_factor import own_second_factor
 from tenants.admin.second_step import SecondStepNeeded, code_page
 from tenants.admin.sign_in import SignInForm
+from tenants.admin.staff import choose, leave
 from tenants.administration import person
 from tenants.context import current_tenant
 from tenants.ending_sessions import end_sessions
+from tenants.middleware import OWN_PATHS
 from tenants.models import Tenant
 from tenants.second_factor import is_missing
 from tenants.sessions import TENANT_KEY
 from tenants.signing_in import note_sign_ins
+from tenants.visiting import visit_of
 from widgets.admin.bench import search_bench
 
 
@@ -163,6 +166,8 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
             path("login/code/", never_cache(self.second_step), name="second_step"),
             path("your/second-factor/", self.admin_view(self.own_second_factor), name="own_second_factor"),
             path("close-account/", self.admin_view(self.close_account), name="close_account"),
+            path("staff/choose/", self.admin_view(self.choose_tenant), name="choose_tenant"),
+            path("staff/leave/", self.admin_view(leave), name="leave_tenant"),
             path("your/email/", self.admin_view(self.own_email), name="own_email"),
             path("your/sessions/", self.admin_view(self.own_sessions), name="own_sessions"),
             path("search-bench/", self.admin_view(self.search_bench), name="search_bench"),
@@ -175,6 +180,8 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
 
         @wraps(view)
         def in_zone(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if self._must_choose(request):
+                return HttpResponseRedirect(reverse("admin:choose_tenant"))
             if self._must_set_up(request):
                 return HttpResponseRedirect(reverse("admin:own_second_factor"))
             with timezone.override(_account(request).zone):
@@ -185,10 +192,27 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
 
         return in_zone
 
+    def _must_choose(self, request: HttpRequest) -> bool:
+        """Whether this is one of the platform's staff on a tenant's page, who has not chosen whom to act for or whose
+        time has run out."""
+        return (
+            current_tenant() is None
+            and self.has_permission(request)
+            and person(request).is_platform_staff
+            and not request.path.startswith(OWN_PATHS)
+        )
+
+    def choose_tenant(self, request: HttpRequest) -> HttpResponse:
+        """Whom the platform's staff act for."""
+        return choose(request, self.each_context(request))
+
     def _must_set_up(self, request: HttpRequest) -> bool:
         """Whether this person sees one page only, because their company asks for a second factor and they have none."""
         allowed = (reverse("admin:own_second_factor"), reverse("admin:logout"))
-        return self.has_permission(request) and request.path not in allowed and is_missing(person(request))
+        if not self.has_permission(request) or request.path in allowed:
+            return False
+        is_guest = person(request).is_platform_staff and current_tenant() is not None
+        return not is_guest and is_missing(person(request))
 
     def costs(self, request: HttpRequest) -> HttpResponse:
         """What was spent on what."""
@@ -235,6 +259,7 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
                 if page != "admin:own_email" or current_tenant() is not None
             ],
             "show_history": False,
+            "visit": visit_of(request.session),
             "show_back_button": True,
             "site_favicons": [Favicon(href=static("config/favicon.svg"), rel="icon", type="image/svg+xml")],
             "styles": [static("config/admin.css"), static("config/admin_pages.css")],
@@ -259,7 +284,7 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
         """Groups of the pages that this person may open; none without a tenant."""
         groups: list[dict[str, Any]] = []
         if current_tenant() is None:
-            return groups
+            return _choice(request) if person(request).is_platform_staff else groups
         for title, entries in SIDEBAR:
             items = [item for entry in entries if (item := self._item(request, entry))]
             if items:
@@ -286,6 +311,19 @@ class FrontdeskAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships
             "active": request.path == link if is_home else request.path.startswith(link),
             "has_permission": True,
         }
+
+
+def _choice(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar of the platform's staff on pages that are no tenant's."""
+    link = reverse("admin:choose_tenant")
+    item = {
+        "title": "Choose a company",
+        "icon": "apartment",
+        "link": link,
+        "active": request.path == link,
+        "has_permission": True,
+    }
+    return [{"title": "", "separator": False, "collapsible": False, "items": [item]}]
 
 
 class Account(NamedTuple):

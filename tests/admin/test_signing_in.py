@@ -133,17 +133,18 @@ def test_platform_staff_meet_no_tenants_rows(acme, db):
     User.objects.create(email="staff@platform.example", password=make_password(PASSWORD), role=Role.OWNER)
     client = Client()
     client.post("/admin/login/", {"username": "staff@platform.example", "password": PASSWORD})
-    page = client.get("/admin/")
-    assert page.status_code == 200
-    assert "not acting for a tenant" in page.content.decode()
-    assert page.context["sidebar_navigation"] == []
+    page = client.get("/admin/", follow=True)
+    assert page.redirect_chain == [("/admin/staff/choose/", 302)]
+    assert "you see nobody's data" in page.content.decode()
+    (group,) = page.context["sidebar_navigation"]
+    assert [item["link"] for item in group["items"]] == ["/admin/staff/choose/"]
     for path in (
         "/admin/widgets/widget/",
         "/admin/tenants/user/",
         "/admin/tenants/apikey/",
         "/admin/billing/modelprice/",
     ):
-        assert client.get(path).status_code == 403
+        assert client.get(path)["Location"] == "/admin/staff/choose/"
 
 
 def test_signing_in_notes_when(acme, sign_in):

@@ -16,6 +16,7 @@ LISTS = (
     "knowledge/document", "widgets/widget", "widgets/session", "widgets/message", "widgets/personality",
     "meetings/meeting", "billing/costevent", "billing/budget", "billing/modelprice", "tenants/user", "tenants/apikey",
     "tenants/webhookendpoint", "tenants/webhookdelivery",
+    "tenants/auditentry",
 )  # fmt: skip
 ADDED = (
     "knowledge/document",

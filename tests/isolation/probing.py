@@ -246,6 +246,13 @@ class Prober:
                 (mine.id,)
                 in cursor.execute("SELECT tenant_id FROM public.every_tenant_id(NULL, 1000)").fetchall()
             ),
+            "tenants_called": lambda cursor: (
+                mine.id
+                in [
+                    row[0]
+                    for row in cursor.execute("SELECT * FROM public.tenants_called('acm', 20)").fetchall()
+                ]
+            ),
             "due_work_before": lambda cursor: (
                 (mine.id,)
                 in cursor.execute(

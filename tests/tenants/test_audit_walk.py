@@ -48,6 +48,8 @@ CHANGE_NOTHING = {
     "admin/search-bench/": "asks",
     "admin/widgets/personality/ask/": "asks",
     "admin/widgets/widget/preview/": "shows",
+    "admin/staff/choose/": "for platform staff alone; beginning is recorded (tests/tenants/test_visiting.py)",
+    "admin/staff/leave/": "for platform staff alone; the end is recorded (tests/tenants/test_visiting.py)",
     "admin/your/email/": "sends a link; opening it is recorded (tests/tenants/test_changing_email.py)",
 }
 # Pages that only show; the answer to a POST is a refusal or the page.

@@ -106,6 +106,7 @@ class SessionAdmin(RecordAdmin):
             "transcript": transcript(session.pk, str(session.visitor or "Visitor"), with_costs=sees_costs),
             "cost": dollars(session.cost_usd) if sees_costs else None,
             "attributes": facts(session.visitor.attributes) if session.visitor else None,
+            "is_theirs": not person(request).is_platform_staff,
             "is_mine": session.assignee_id == person(request).pk,
             "colleagues": User.objects.filter(is_active=True).order_by("name", "email")
             if session.is_open
@@ -121,7 +122,8 @@ class SessionAdmin(RecordAdmin):
     @method_decorator(require_POST)
     def deed(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """What a button of the transcript does; whoever may read a conversation may look after it."""
-        if not self.has_view_permission(request):
+        # The platform's staff look and do not speak for a company: what is said has an author among its people.
+        if not self.has_view_permission(request) or person(request).is_platform_staff:
             raise PermissionDenied
         session: Session = self.the(request, object_id)
         deeds = _deeds(request, session)
