@@ -82,7 +82,7 @@ class WebhookEndpointAdmin(TenantAdmin):
     """Endpoints with how they do."""
 
     called = ("webhook", "webhooks")
-    list_display = ("called_by", "told_of", "succeeded", "state")
+    list_display = ("called_by", "address_of", "told_of", "succeeded", "state")
     search_fields = ("url", "description")
     search_help_text = "Address or description"
     change_form_template = "admin/tenants/webhookendpoint/editor.html"
@@ -106,7 +106,8 @@ class WebhookEndpointAdmin(TenantAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         asked = (None, {"fields": ("url", "description", "events", "is_active")})
-        return [(None, {"fields": FIXED}), asked] if obj else [asked]
+        now = (None, {"fields": (("state", "succeeded"), ("old_secret", "made"))})
+        return [now, asked] if obj else [asked]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return FIXED if obj else ()
@@ -199,9 +200,13 @@ class WebhookEndpointAdmin(TenantAdmin):
         }
         return TemplateResponse(request, "admin/tenants/webhookendpoint/issued.html", context)
 
-    @display(description="webhook", ordering="url", header=True)
-    def called_by(self, endpoint: WebhookEndpoint) -> tuple[str, str]:
-        return (endpoint.description, endpoint.url) if endpoint.description else (endpoint.url, "")
+    @display(description="webhook", ordering="description")
+    def called_by(self, endpoint: WebhookEndpoint) -> str:
+        return str(endpoint)
+
+    @display(description="address", ordering="url")
+    def address_of(self, endpoint: WebhookEndpoint) -> str:
+        return str(endpoint.url)
 
     @display(description="told of")
     def told_of(self, endpoint: WebhookEndpoint) -> str:
