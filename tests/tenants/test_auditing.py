@@ -2,8 +2,12 @@
 
 import json
 import uuid
+from unittest import mock
 
 import pytest
+from asgiref.sync import sync_to_async
+from celery import shared_task
+from celery.contrib.django.task import DjangoTask
 from django.db import ProgrammingError, connection, transaction
 
 from tenants.auditing import Actor, Target, by_person, doing_as, record
@@ -12,7 +16,10 @@ from tenants.configuring import configure_tenant
 from tenants.context import TenantContextError, acting_as
 from tenants.creating import create_user
 from tenants.models import AuditEntry, User
-from tests import cast
+from tenants.tasking import TenantTask
+from tests import cast, conversations
+from tests.widgets.chat.visitors import arrive
+from widgets.models import Message
 
 pytestmark = pytest.mark.django_db
 
@@ -136,3 +143,46 @@ def test_an_actor_that_is_nobodys_leaves_an_entry_all_the_same(acme):
     with doing_as(Actor("user", str(uuid.uuid4()))), acting_as(acme):
         create_user("one@acme.com", "a long enough password")
         assert newest(target_text="one@acme.com").actor_text == ""
+
+
+def test_a_task_does_what_it_does_for_whoever_sent_it(acme):
+    ada = cast.person(acme, "ada@acme.com", name="Ada")
+
+    @shared_task(name="tests.audited", base=TenantTask)
+    def audited():
+        create_user("later@acme.com", "a long enough password")
+
+    sent = {}
+    with (
+        doing_as(Actor("user", str(ada.pk), ip="192.0.2.9")),
+        acting_as(acme),
+        mock.patch.object(DjangoTask, "apply_async", lambda self, *_, headers, **__: sent.update(headers)),
+    ):
+        audited.apply_async()
+    audited.apply(headers=sent, throw=True)
+    with acting_as(acme):
+        assert told(newest(target_text="later@acme.com")) == (
+            "user",
+            str(ada.pk),
+            "Ada (ada@acme.com)",
+            "192.0.2.9",
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_visitors_conversation_leaves_nothing(acme, redis):
+    def counted():
+        with acting_as(acme):
+            return Message.objects.count(), AuditEntry.objects.count()
+
+    widget = await sync_to_async(conversations.known_widget)(acme)
+    _, before = await sync_to_async(counted)()
+    visitor = await arrive(widget)
+    await visitor.receive()
+    await visitor.ask("Where is the button?")
+    await visitor.send(type="end")
+    await visitor.until("status")
+    await visitor.leave()
+    said, after = await sync_to_async(counted)()
+    assert said >= 2
+    assert after == before
