@@ -7,7 +7,6 @@ from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.parsers import MultiPartParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,7 +28,7 @@ from knowledge.representing import (
 from knowledge.search import search
 from knowledge.uploading import add_page, upload
 from tenants.rest.pagination import PAGE_PARAMETERS, newest_first, page_of
-from tenants.rest.rendering import JSON, OrjsonParser
+from tenants.rest.rendering import JSON, AnyType, OrjsonParser
 from tenants.rest.views import OneRow, TenantView, found, routes
 
 FILTERS: Final = [
@@ -42,13 +41,6 @@ TEXT_OR_PAGE: Final = PolymorphicProxySerializer(
     component_name="NewDocument", serializers=[DocumentFields, PageFields], resource_type_field_name=None
 )
 ANSWERS: Final = {200: DocumentFields, 202: DocumentFields}
-
-
-class AnyType(BaseRenderer):
-    """Whatever type a client accepts: a file is sent as it is, and never rendered."""
-
-    media_type = "*/*"
-    format = "file"
 
 
 class Documents(TenantView):

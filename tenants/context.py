@@ -35,6 +35,7 @@ __all__ = [
     "require_tenant",
     "run_as",
     "run_in_thread",
+    "snapshot_as",
 ]
 
 P = ParamSpec("P")
@@ -122,6 +123,23 @@ def at_home(tenant: "TenantRef | None") -> Iterator[TenantRef | None]:
         raise TenantContextError("already acting for a tenant, where the platform's people are not seen")
     with transaction.atomic():
         yield None
+
+
+@contextmanager
+def snapshot_as(tenant: "TenantRef | Tenant") -> Iterator[TenantRef]:
+    """Like `acting_as`, but all of it sees the tenant's rows as of one moment and may write none.
+
+    Raises TenantContextError inside a transaction, whose moment is another.
+    """
+    database = _connection()
+    if database.in_atomic_block:
+        raise TenantContextError("a snapshot needs a transaction of its own")
+    database.begins_with = b" ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    try:
+        with acting_as(tenant) as ref:
+            yield ref
+    finally:
+        database.begins_with = b""
 
 
 async def run_as(

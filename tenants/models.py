@@ -16,6 +16,7 @@ from tenants.accounts import SecurityKey as SecurityKey
 from tenants.accounts import StaffRecoveryCode as StaffRecoveryCode
 from tenants.accounts import StaffSecondFactor as StaffSecondFactor
 from tenants.auditing.entries import AuditEntry as AuditEntry
+from tenants.exporting.models import Export as Export
 from tenants.ownership import Identified, SameTenantForeignKey, TenantOwned, jsonb_default
 from tenants.permissions import Role, may, staff_may
 from tenants.privacy import ErasureReceipt as ErasureReceipt

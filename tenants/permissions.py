@@ -22,7 +22,7 @@ MEMBER_MODELS: Final = frozenset(
     }
 )
 MEMBER_READS: Final = frozenset({"widgets.widget", "widgets.personality"})
-OWNER_MODELS: Final = frozenset({"billing.budget"})
+OWNER_MODELS: Final = frozenset({"billing.budget", "tenants.export"})
 RECORDED_MODELS: Final = frozenset(
     {
         "widgets.session",
@@ -54,8 +54,8 @@ STAFF_NEVER_CHANGE: Final = frozenset(
         "tenants.erasurereceipt",
     }
 )
-# The page of an invitation may show its link, which opens an account.
-STAFF_NEVER_SEE: Final = frozenset({"tenants.invitation"})
+# The page of an invitation may show its link, which opens an account; an export is all there is, to be taken away.
+STAFF_NEVER_SEE: Final = frozenset({"tenants.invitation", "tenants.export"})
 
 
 def staff_may(permission: str, *, writes: bool) -> bool:

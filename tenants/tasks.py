@@ -18,6 +18,7 @@ from tenants import (
 )
 from tenants.context import TenantRef, acting_as
 from tenants.directory import all_tenants
+from tenants.exporting import ordering
 from tenants.rest import idempotency
 from tenants.sessions import SessionStore
 from tenants.tasking import TenantTask
@@ -130,3 +131,15 @@ def send_closed(tenant_id: str, schema: str) -> int:
     """Tell the owners of a closed account the way back; how many letters went. A closed tenant has no tasks of its own:
     its name leads nowhere."""
     return closing.write(TenantRef(uuid.UUID(tenant_id), schema))
+
+
+@shared_task(name=ordering.TASK, bind=True, tenant_mode="manual")
+def write_export(self: TenantTask, export_id: str) -> bool:
+    """Write a tenant's archive; whether this run did."""
+    return ordering.carry_out(self.tenant, uuid.UUID(export_id))
+
+
+@shared_task(name="tenants.sweep_exports", tenant_mode=None)
+def sweep_exports() -> int:
+    """Take up exports that nobody writes, and delete archives whose week is over; how many."""
+    return ordering.sweep()

@@ -10,17 +10,13 @@ import os
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import IO, Final, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import IO, Protocol
 from uuid import UUID
-
-from django.conf import settings
 
 from kernel.errors import NotFound
 from knowledge.models import DocumentVersion, StoredFile
 from tenants.context import TenantRef, require_tenant
-
-FOLDER_MODE: Final = 0o700
+from tenants.folders import FOLDER_MODE, files_root
 
 
 class FileStore(Protocol):
@@ -72,7 +68,7 @@ class LocalFiles:
 
 def file_store() -> FileStore:
     """The store that STORAGE_URL names."""
-    return LocalFiles(Path(unquote(urlsplit(settings.STORAGE_URL).path)))
+    return LocalFiles(files_root())
 
 
 def keep(data: bytes) -> StoredFile:

@@ -103,6 +103,7 @@ SIDEBAR: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("Webhooks", "webhook", "tenants.webhookendpoint"),
             Entry("Webhook deliveries", "outbox", "tenants.webhookdelivery"),
             Entry("Audit", "history", "tenants.auditentry"),
+            Entry("Exports", "archive", "tenants.export"),
             Entry("Erasures", "person_remove", "tenants.erasurereceipt"),
         ),
     ),

@@ -13,6 +13,7 @@ import knowledge.api
 import meetings.api
 import tenants.api
 import tenants.auditing.api
+import tenants.exporting.api
 import tenants.webhooks.api
 import widgets.api
 import widgets.erasing.api
@@ -38,6 +39,7 @@ doors = (
     *tenants.api.urlpatterns,
     *tenants.webhooks.api.urlpatterns,
     *tenants.auditing.api.urlpatterns,
+    *tenants.exporting.api.urlpatterns,
 )
 
 

@@ -42,6 +42,7 @@ TAGS: Final = {
     "sessions": "Conversations and their messages: read them, hold one for a user of your own, take one over.",
     "feedback": "What visitors think of the answers.",
     "visitors": "People who talked to you: erase one for good.",
+    "exports": "Archives of all that you have here.",
     "erasures": "Receipts of erased visitors: what there was of them, in numbers, and that nothing is left.",
     "meetings": "Calls that conversations may move to.",
     "widgets": "The chat on your websites: where it may be shown, how it looks, who answers.",

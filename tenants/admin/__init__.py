@@ -1,9 +1,10 @@
 """The admin's pages of the account: its settings, team, invitations, API keys, keys for providers, audit,
-erasures, webhooks."""
+erasures, exports, webhooks."""
 
 from tenants.admin.account import AccountAdmin
 from tenants.admin.audit import AuditEntryAdmin
 from tenants.admin.erasures import ErasureReceiptAdmin
+from tenants.admin.exports import ExportAdmin
 from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.keys import ApiKeyAdmin
 from tenants.admin.provider_keys import ProviderKeyAdmin
@@ -16,6 +17,7 @@ __all__ = [
     "ApiKeyAdmin",
     "AuditEntryAdmin",
     "ErasureReceiptAdmin",
+    "ExportAdmin",
     "InvitationAdmin",
     "ProviderKeyAdmin",
     "TeamAdmin",

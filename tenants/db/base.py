@@ -78,6 +78,8 @@ class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstre
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._applied: Applied | None = None
         self._session_path = False
+        # How the next transaction of a tenant's is opened, besides BEGIN: `tenants.context.snapshot_as` says how.
+        self.begins_with = b""
         super().__init__(*args, **kwargs)
         self.execute_wrappers.append(slow_queries.watch)
 
@@ -174,7 +176,7 @@ class DatabaseWrapper(upstream.DatabaseWrapper):  # type: ignore[misc]  # upstre
             )
         if status == TransactionStatus.IDLE:
             # A new transaction knows of nobody, so reading says nothing of an actor.
-            self._enter(tenant_id, actor or None, begin=b"BEGIN;")
+            self._enter(tenant_id, actor or None, begin=b"BEGIN" + self.begins_with + b";")
         elif self._applied != wanted:
             self._enter(tenant_id, actor)
         self._applied = wanted._replace(schema=self.schema_name)

@@ -40,6 +40,13 @@ class OrjsonRenderer(BaseRenderer):
         return b"" if data is None else dump(data)
 
 
+class AnyType(BaseRenderer):
+    """Whatever type a client accepts: a file is sent as it is, and never rendered."""
+
+    media_type = "*/*"
+    format = "file"
+
+
 class OrjsonParser(BaseParser):
     """A request's JSON body. Raises ParseError (400), TooLarge (413) or InvalidInput naming a field with a NUL."""
 

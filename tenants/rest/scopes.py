@@ -79,6 +79,8 @@ def _covers(held: frozenset[str], scope: str) -> bool:
 
 
 def needed(view: Any, method: str) -> str:
-    """The scope that `method` needs on `view`, such as "knowledge:write"."""
+    """The scope that `method` needs on `view`, such as "knowledge:write"; "write" itself where the view has no area,
+    because it is about everything."""
     reads = method in SAFE_METHODS or method in view.read_methods
-    return f"{view.area}:{'read' if reads else 'write'}"
+    verb = "read" if reads else "write"
+    return f"{view.area}:{verb}" if view.area else verb

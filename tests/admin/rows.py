@@ -11,6 +11,7 @@ from meetings.models import Meeting
 from tenants.authentication import issue_api_key
 from tenants.bringing_keys import set_key
 from tenants.context import acting_as
+from tenants.exporting.models import Export, ExportStatus
 from tenants.models import WebhookEndpoint
 from tenants.webhooks import replaying
 from tenants.webhooks.endpoints import create_endpoint
@@ -56,6 +57,7 @@ def fill(tenant, mark=""):
         create_endpoint(url=f"https://{tenant.slug}.example/hook", description=f"{tenant.slug} desk")
         replaying.send_test(WebhookEndpoint.objects.order_by("-id")[0].pk)
         set_key("openai", f"sk-{tenant.slug}-0123456789")
+        Export.objects.create(status=ExportStatus.READY, requested_by="key:x", rows=3, files=0, size=2048)
         Meeting.objects.create(
             room_name=f"{tenant.slug}-room{mark}", metadata={"title": f"{tenant.slug} call"}
         )

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.browser
 LISTS = (
     "knowledge/document", "widgets/widget", "widgets/session", "widgets/message", "widgets/personality",
     "meetings/meeting", "billing/costevent", "billing/budget", "billing/modelprice", "tenants/user", "tenants/apikey",
-    "tenants/webhookendpoint", "tenants/webhookdelivery",
-    "tenants/auditentry",
+    "tenants/webhookendpoint", "tenants/webhookdelivery", "tenants/export", "tenants/auditentry",
+    "tenants/providerkey", "tenants/erasurereceipt", "tenants/invitation",
 )  # fmt: skip
 ADDED = (
     "knowledge/document",
@@ -26,6 +26,9 @@ ADDED = (
     "tenants/user",
     "tenants/apikey",
     "tenants/webhookendpoint",
+    "tenants/export",
+    "tenants/providerkey",
+    "tenants/invitation",
 )
 OWN = ("", "?days=7", "costs/", "costs/?by=model&days=90", "search-bench/", "knowledge/document/upload/",
     "tenants/tenant/",
@@ -33,6 +36,7 @@ OWN = ("", "?days=7", "costs/", "costs/?by=model&days=90", "search-bench/", "kno
        "your/second-factor/", "your/sessions/", "your/email/")  # fmt: skip
 EMPTY_IN_THE_DEMO = {
     "meetings/meeting", "billing/modelprice", "tenants/webhookendpoint", "tenants/webhookdelivery",
+    "tenants/export", "tenants/providerkey", "tenants/erasurereceipt", "tenants/invitation",
 }  # fmt: skip
 AUDITED = {("wide", "light"), ("phone", "dark")}
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}

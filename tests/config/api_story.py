@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from billing.costs.alerts import BudgetAlert
 from knowledge.ingest import ingest
-from tenants.context import acting_as
+from tenants.context import TenantRef, acting_as
 from tenants.creating import create_user
+from tenants.exporting import ordering
 from tenants.models import Domain, Tenant
 from tenants.permissions import Role
 from tenants.webhooks import claiming
@@ -85,6 +86,7 @@ def told(client: Client, acme: Tenant) -> Recorded:
     _widgets(story)
     _conversations(story)
     _costs(story)
+    _export(story)
     return normalised(story.recorded)
 
 
@@ -202,6 +204,13 @@ def _conversations(story: Story) -> None:
     visitor = story.recorded["sessions_create"]["response"]["visitor"]
     erased = story.call("visitors_delete", "DELETE", f"visitors/{visitor}/")
     story.collection("erasures", "erasures/", erased["id"])
+
+
+def _export(story: Story) -> None:
+    export = story.call("exports_create", "POST", "exports/", status=202)["id"]
+    ordering.carry_out(TenantRef(story.tenant.pk, story.tenant.schema_name), uuid.UUID(export))
+    story.collection("exports", "exports/", export)
+    story.call("exports_delete", "DELETE", f"exports/{export}/", status=204)
 
 
 def _costs(story: Story) -> None:

@@ -13,7 +13,7 @@ from config.api import document
 from config.describing import EXAMPLES, TAGS, operations
 from tests.config.api_story import differences, shape, told
 
-WITHOUT = {"documents_file"}
+WITHOUT = {"documents_file", "exports_file"}
 """Operations whose answer is no JSON."""
 
 

@@ -30,6 +30,7 @@ GLOBAL_KEYS = {
 }
 # Tables whose changes the database does not record by itself, each with the reason.
 UNWATCHED = {
+    "exports": "how far one is; who orders, makes, takes and deletes it is recorded by those deeds",
     "answer_runs": "how far an answer is; no person changes it",
     "audit_entries": "the record itself",
     "staff_recovery_codes": "of people without a tenant, whose record it would be",

@@ -78,6 +78,7 @@ TASKS_OF_THE_PLATFORM = {
     "tenants.send_password_reset",  # finds the tenant by the email, as signing in does
     "tenants.send_sign_up",  # to somebody who has no tenant yet
     "tenants.sound_off",
+    "tenants.sweep_exports",
     "tenants.forget_webhooks",
     "tenants.sweep_webhooks",
     "widgets.end_idle_sessions",
@@ -204,7 +205,7 @@ def test_each_object_of_the_api_is_there_for_its_owner(world):
         and door.route.endswith("/")
     }
     # A twin has no file of its own.
-    assert objects - reachable <= {"api/v1/documents/<uuid:id>/file/"}
+    assert objects - reachable <= {"api/v1/documents/<uuid:id>/file/", "api/v1/exports/<uuid:id>/file/"}
 
 
 def test_no_filter_of_the_api_finds_anothers_rows(world):

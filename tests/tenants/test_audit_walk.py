@@ -14,10 +14,12 @@ from config.api import document
 from config.describing import operations
 from config.isolation import doors
 from knowledge.models import Document, DocumentStatus
-from tenants.context import acting_as
+from tenants.context import TenantRef, acting_as
+from tenants.exporting import ordering
 from tenants.models import (
     ApiKey,
     AuditEntry,
+    Export,
     Invitation,
     ProviderKey,
     Tenant,
@@ -179,6 +181,7 @@ def test_every_page_of_the_admin_leaves_an_entry_with_its_person(acme, bolt, red
     widgets(walk)
     conversation(walk)
     money(walk)
+    export(walk)
     oneself(walk)
     walk.post("/admin/close-account/", {"slug": "acme", "password": CHANGED})
     missing = set(changing_pages(walk)) - walk.done
@@ -293,6 +296,15 @@ def money(walk):
     budget = walk.newest(Budget)
     walk.post(address(Budget, "change", budget.pk), {**test_costs.TestBudgets.FORM, "limit_usd": "300"})
     walk.post(address(Budget, "delete", budget.pk), {"post": "yes"})
+
+
+def export(walk):
+    walk.post(address(Export, "add"))
+    ordered = walk.newest(Export)
+    ordering.carry_out(TenantRef(walk.tenant.pk, walk.tenant.schema_name), ordered.pk)
+    walk.recorded.news()
+    walk.post(address(Export, "file", ordered.pk))
+    walk.post(address(Export, "delete", ordered.pk), {"post": "yes"})
 
 
 def oneself(walk):

@@ -134,6 +134,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-webhooks": {"task": "tenants.sweep_webhooks", "schedule": schedule(5.0)},
     "forget-webhooks": {"task": "tenants.forget_webhooks", "schedule": schedule(3600.0)},
     "end-staff-visits": {"task": "tenants.end_staff_visits", "schedule": schedule(60.0)},
+    "sweep-exports": {"task": "tenants.sweep_exports", "schedule": schedule(60.0)},
     "sound-off": {"task": "tenants.sound_off", "schedule": schedule(60.0)},
     "send-budget-letters": {"task": "billing.send_budget_letters", "schedule": schedule(15.0)},
     "sweep-rollups": {"task": "billing.sweep_rollups", "schedule": schedule(300.0)},
