@@ -20,7 +20,8 @@ from django.db import connection, transaction
 from django_tenants.postgresql_backend.base import FakeTenant
 
 from kernel import observing
-from tenants.db.base import DatabaseWrapper, TenantContextError, TenantMoving
+from tenants.db.base import DatabaseWrapper, TenantContextError
+from tenants.db.errors import TenantMoving
 
 if TYPE_CHECKING:
     from tenants.models import Tenant

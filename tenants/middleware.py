@@ -13,7 +13,8 @@ from tenants.auditing.actors import SAFE_METHODS, Actor, address_of, doing_as
 from tenants.context import NOBODY, TenantMoving, TenantRef, acting_as
 from tenants.directory import resolve_tenant
 from tenants.models import KeyKind, User
-from tenants.rest.problems import PROGRAM_PATHS, RETRY_AFTER_S, problem
+from tenants.rest import problems
+from tenants.rest.problems import PROGRAM_PATHS, RETRY_AFTER_S
 from tenants.sessions import TENANT_KEY
 
 ADMIN_PATH = "/admin/"
@@ -115,7 +116,5 @@ def _actor(request: HttpRequest) -> Actor | None:
 def _moving(request: HttpRequest) -> HttpResponse:
     """The tenant's rows are being moved (`tenants.moving`)."""
     if request.path.startswith(PROGRAM_PATHS):
-        return problem(
-            503, "unavailable", "The service cannot answer now; try again.", retry_after=RETRY_AFTER_S
-        )
+        return problems.moving()
     return HttpResponse(MOVING, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})

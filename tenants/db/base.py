@@ -20,7 +20,6 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import psycopg
-from django.db.utils import OperationalError
 from django.utils.asyncio import async_unsafe
 from django_tenants.postgresql_backend import base as upstream
 from django_tenants.utils import get_public_schema_name, quote_schema_name
@@ -28,6 +27,7 @@ from psycopg import sql
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from tenants.db import slow_queries
+from tenants.db.errors import TenantMoving
 from tenants.db.prepared import NEVER_UNASKED
 
 TENANT_SETTING: Final = "app.current_tenant_id"
@@ -47,11 +47,6 @@ CONTEXTS_KEPT: Final = 4096
 
 class TenantContextError(RuntimeError):
     """The tenant context is missing, contradicts itself or could not be set."""
-
-
-class TenantMoving(OperationalError):
-    """The tenant's rows are being moved to another schema: nothing was done, and it may be tried again in a moment. To
-    doors it is what a database is that is away for a moment."""
 
 
 class Schema(Protocol):

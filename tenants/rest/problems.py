@@ -29,6 +29,7 @@ from kernel.errors import (
     TooLarge,
     UnsupportedType,
 )
+from tenants.db.errors import TenantMoving
 
 logger = logging.getLogger(__name__)
 
@@ -150,6 +151,12 @@ def of_error(error: FrontdeskError) -> HttpResponse:
     return response
 
 
+def moving() -> HttpResponse:
+    """The problem while a tenant's rows are being moved (`tenants.moving`): no error of anybody's."""
+    detail = "Your data is being moved; nothing is lost. Try again in a moment."
+    return problem(503, "unavailable", detail, retry_after=RETRY_AFTER_S)
+
+
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django's handler404."""
     if for_programs(request.path):
@@ -226,6 +233,8 @@ def _of_database(error: Exception) -> HttpResponse | None:
         # A race that the code's own check could not see, found by a constraint.
         logger.warning("the database refused a change", exc_info=error)
         return problem(409, "conflict", "This contradicts what is already stored.")
+    if isinstance(error, TenantMoving):
+        return moving()
     if isinstance(error, OperationalError):
         logger.error("the database is not answering", exc_info=error)
         detail = "The service cannot answer now; try again."

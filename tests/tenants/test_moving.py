@@ -432,6 +432,7 @@ class TestWhoComesMeanwhile:
             assert (turned_away.status_code, served.status_code) == (503, 200)
             assert int(turned_away["Retry-After"]) >= 1
         assert api[0]["Content-Type"] == "application/problem+json"
+        assert "being moved" in api[0].json()["detail"]
         assert admin.get("/admin/").status_code == 200
 
     def test_a_task_is_tried_again(self, acme, superuser, monkeypatch):
