@@ -35,6 +35,11 @@ class ProviderKeyForm(DeedForm):
         model = ProviderKey
         fields = ("provider",)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_new:
+            self.fields["key"].label = "New key"
+
     def deed(self) -> ProviderKey:
         provider = self.cleaned_data["provider"] if self.is_new else self.instance.provider
         return set_key(provider, self.cleaned_data["key"], by=person(self.request))

@@ -24,6 +24,7 @@ from tenants.bringing_keys import remove_key, set_key
 from tenants.context import TenantRef, acting_as
 from tenants.models import AuditEntry, ProviderKey, User
 from tests import conversations
+from tests.admin.conftest import sign_in  # noqa: F401 - a fixture
 from tests.ai.stub_provider import running
 from tests.tenants.callers import caller
 from widgets.chat.composing import Composition, compose
@@ -325,3 +326,25 @@ class TestNobodyIsShownThem:
         assert ACMES not in repr(own)
         assert ACMES not in repr(replace(own, may_fall_back=True))
         assert ACMES not in (await sync_to_async(lambda: TestChat().row(acme))()).refusal
+
+    def test_the_admin_takes_a_key_and_shows_its_end(self, acme, bolt, sign_in):  # noqa: F811 - the fixture
+        theirs = give(bolt, "openai", BOLTS)
+        client = sign_in(acme)
+        path = "/admin/tenants/providerkey/"
+        assert client.post(f"{path}add/", {"provider": "openai", "key": ACMES}).status_code == 302
+        with acting_as(acme):
+            key = ProviderKey.objects.get()
+            assert decrypt(key.secret) == ACMES
+            assert key.set_by is not None
+            bringing_keys.note_refusals({"openai": "openai does not accept the API key (401)."})
+        pages = [client.get(path), client.get(f"{path}{key.pk}/change/")]
+        refused = client.post(f"{path}{key.pk}/change/", {"key": f"{ACMES} {ACMES}"})
+        for page in (*pages, refused):
+            assert "…1111" in page.content.decode()
+            assert ACMES not in page.content.decode()
+        assert "does not accept the API key" in pages[1].content.decode()
+        assert "New key" in pages[1].content.decode()
+        assert client.get(f"{path}{theirs.pk}/change/").status_code == 404
+        assert client.post(f"{path}{key.pk}/change/", {"key": "sk-second-3333"}).status_code == 302
+        with acting_as(acme):
+            assert decrypt(ProviderKey.objects.get().secret) == "sk-second-3333"
