@@ -60,6 +60,9 @@ def code_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     pending = challenges.noted(request, PENDING)
     user = User.objects.filter(pk=pending["user"], is_active=True).first() if pending else None
     if pending is None or user is None:
+        if request.user.is_authenticated:
+            # Nothing is pending: a link from elsewhere must not sign anybody out.
+            return HttpResponseRedirect(reverse("admin:index"))
         request.session.flush()
         return HttpResponseRedirect(reverse("admin:login"))
     with_key = "answer" in request.POST

@@ -60,6 +60,13 @@ def test_password_alone_signs_nobody_in(acme, protected):
         assert AuthSession.objects.filter(user__isnull=False).count() == 1
 
 
+def test_whoever_is_signed_in_is_not_signed_out_by_a_link_to_the_second_step(protected):
+    client, _, _ = protected
+    assert client.get(CODE)["Location"] == "/admin/"
+    assert client.get("/admin/").status_code == 200
+    assert Client().get(CODE)["Location"] == "/admin/login/"
+
+
 def test_the_apps_code_does_and_leads_where_one_wanted(acme, protected):
     _, app, _ = protected
     client = first_step(after="/admin/tenants/user/")
