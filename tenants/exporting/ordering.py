@@ -22,6 +22,7 @@ from tenants.context import TenantRef, acting_as, require_tenant
 from tenants.exporting.models import UNDER_WAY, Export, ExportStatus
 from tenants.exporting.writing import write_archive
 from tenants.folders import folder_of
+from tenants.forgetting import Person
 from tenants.tasking import HEADER
 
 KEPT: Final = timedelta(days=7)
@@ -102,6 +103,17 @@ def forget(tenant: TenantRef, export_id: uuid.UUID) -> None:
         _place(tenant, export_id).unlink(missing_ok=True)
         Export.objects.filter(pk=export_id, status=ExportStatus.READY).update(status=ExportStatus.EXPIRED)
         due_work.keep(TO_FORGET, export_id)
+
+
+def archives_with(person: Person) -> int:
+    """How many archives of the acting tenant may hold a visitor: all that are ready."""
+    return Export.objects.filter(status=ExportStatus.READY).count()
+
+
+def forget_archives(person: Person) -> None:
+    """Delete these before their week is over: an archive cannot be changed."""
+    for export_id in list(Export.objects.filter(status=ExportStatus.READY).values_list("pk", flat=True)):
+        forget(require_tenant(), export_id)
 
 
 def sweep() -> int:

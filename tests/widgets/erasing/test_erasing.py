@@ -18,6 +18,8 @@ from kernel.ids import uuid7
 from tenants import due_work, forgetting
 from tenants.context import acting_as
 from tenants.directory import resolve_tenant
+from tenants.exporting import ordering
+from tenants.exporting.models import Export
 from tenants.models import AuditEntry, DueWork, ErasureReceipt, IdempotencyRecord, KeyKind
 from tenants.owned_tables import owned_tables
 from tenants.webhooks.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
@@ -389,6 +391,21 @@ class TestDoor:
         assert code_of(call("DELETE", f"visitors/{planted[0].visitor_id}/"), 403) == "missing_scope"
         with acting_as(acme):
             assert Visitor.objects.count() == 1
+
+
+def test_archives_that_hold_them_go_too(planted, acme, bolt, settings, tmp_path):
+    settings.STORAGE_URL = f"file://{tmp_path}"
+    for tenant in (acme, bolt):
+        with acting_as(tenant) as ref:
+            export = ordering.order_export("key:test")
+        assert ordering.carry_out(ref, export.pk)
+    assert len(list(tmp_path.rglob("*.zip"))) == 2
+    receipt = erase(acme, planted[0].visitor_id)
+    assert receipt.counted["files: archives of exports"] == {"before": 1, "after": 0}
+    (left,) = tmp_path.rglob("*.zip")
+    assert str(bolt.pk) in left.parts
+    with acting_as(acme):
+        assert Export.objects.get().status == "expired"
 
 
 def test_the_directory_forgets_the_meeting(planted, acme):
