@@ -114,10 +114,13 @@ check-licences:
 
 COVER := --cov=platform $(APPS:%=--cov=%) --cov-report=
 check-tests: export COVERAGE_FILE := $(CURDIR)/.check/coverage
-# The browser comes last and alone: Playwright keeps an event loop running that async tests cannot share.
+# The browser has a run of its own: Playwright keeps an event loop running that async tests cannot share. The live tests
+# wait for processes most of the time, so they run beside it, and what they print follows. Both look at processes that
+# they start, so only the first run measures coverage.
 check-tests:
 	rm -f .check/coverage*
-	$(BIN)/pytest -n 2 -p tests.no_skips -m "not browser and not build and not live" $(COVER)
-	$(BIN)/pytest -p tests.no_skips -m "live and not browser" $(COVER) --cov-append
-	$(BIN)/pytest -p tests.no_skips -m "browser or build" $(COVER) --cov-append
+	$(BIN)/pytest -n 2 -p tests.no_skips -m "not browser and not build and not live" --durations=15 $(COVER)
+	@$(BIN)/pytest -p tests.no_skips -m "live and not browser" --durations=5 > .check/live.log 2>&1 & live=$$!; \
+	$(BIN)/pytest -p tests.no_skips -m "browser or build" --durations=5; browser=$$?; \
+	wait $$live; live=$$?; cat .check/live.log; test $$live -eq 0 && test $$browser -eq 0
 	$(BIN)/coverage report --skip-covered --fail-under=90

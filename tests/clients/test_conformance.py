@@ -8,7 +8,7 @@ from config.describing import operations
 
 pytestmark = pytest.mark.live
 
-SECONDS = 60
+SECONDS = 30
 
 
 def test_no_5xx_and_nothing_undocumented(copy, bolt):

@@ -154,6 +154,6 @@ def test_who_may(client, acme, redis):
     assert refused("GET", "webhook-endpoints/").status_code == 200
     nobody = caller(client, acme, "conversations:write", "knowledge:read")
     assert code_of(nobody("GET", "webhook-endpoints/"), 403) == "missing_scope"
-    assert not User(role="member").has_perm("tenants.view_webhookendpoint")
-    assert User(role="admin").has_perm("tenants.change_webhookendpoint")
-    assert not User(role="owner").has_perm("tenants.change_webhookdelivery")
+    assert not User(tenant=acme, role="member").has_perm("tenants.view_webhookendpoint")
+    assert User(tenant=acme, role="admin").has_perm("tenants.change_webhookendpoint")
+    assert not User(tenant=acme, role="owner").has_perm("tenants.change_webhookdelivery")
