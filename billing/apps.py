@@ -9,8 +9,13 @@ class BillingConfig(AppConfig):
         # Models can only be imported once every app is loaded.
         from django.db.models.signals import post_save
 
-        # Events are imported for the types that they register.
-        from billing.costs import ageing, debounce, events, forgetting, starting  # noqa: F401 - see above
+        from billing.costs import (
+            ageing,
+            debounce,
+            events,  # noqa: F401 - imported for what it registers
+            forgetting,
+            starting,
+        )
         from tenants import maintaining, provisioning
         from tenants.forgetting import holds
         from tenants.models import Tenant

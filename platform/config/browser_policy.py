@@ -3,12 +3,11 @@
 A view that sets a policy of its own keeps it (the demo page). The widget runs under its website's policy, not ours.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+from config.on_answers import on_answers
 
 HEADER: Final = "Content-Security-Policy"
 # JSON, scripts, downloads: should a browser ever take one for a page, nothing in it runs, loads or is framed.
@@ -26,27 +25,6 @@ ADMIN: Final = (
 )
 PERMISSIONS: Final = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
-Handler = Callable[[HttpRequest], HttpResponseBase]
-AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
-
-
-def middleware(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:
-    """Django's middleware: a policy on every answer, in both of Django's ways of handling a request."""
-    if iscoroutinefunction(get_response):
-
-        async def handle_async(request: HttpRequest) -> HttpResponseBase:
-            return guarded(request.path, await get_response(request))
-
-        return markcoroutinefunction(handle_async)
-
-    def handle(request: HttpRequest) -> HttpResponseBase:
-        return guarded(request.path, get_response(request))  # type: ignore[arg-type]  # it is the sync kind
-
-    return handle
-
-
-middleware.sync_capable = middleware.async_capable = True  # type: ignore[attr-defined]  # what Django asks of it
-
 
 def guarded(path: str, response: HttpResponseBase) -> HttpResponseBase:
     """The answer with its policy."""
@@ -54,6 +32,9 @@ def guarded(path: str, response: HttpResponseBase) -> HttpResponseBase:
         response[HEADER] = _policy(path, response)
     response.setdefault("Permissions-Policy", PERMISSIONS)
     return response
+
+
+middleware = on_answers(guarded)
 
 
 def _policy(path: str, response: HttpResponseBase) -> str:

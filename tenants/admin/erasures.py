@@ -7,8 +7,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from tenants.administration import RecordAdmin, moment
-from tenants.models import ErasureReceipt, User
+from tenants.administration import RecordAdmin, caller_in_words, moment
+from tenants.models import ErasureReceipt
 
 DONE, UNDER_WAY = "done", "under way"
 
@@ -53,10 +53,7 @@ class ErasureReceiptAdmin(RecordAdmin):
 
     @display(description="by")
     def by(self, receipt: ErasureReceipt) -> str:
-        kind, _, identifier = receipt.requested_by.partition(":")
-        if kind == "user":
-            return str(User.objects.filter(pk=identifier).first() or "somebody who left")
-        return f"a program (API key {identifier[-6:]})" if kind == "key" else receipt.requested_by
+        return caller_in_words(receipt.requested_by)
 
     @display(description="what there was")
     def held(self, receipt: ErasureReceipt) -> SafeString | str:

@@ -15,11 +15,11 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from kernel.errors import NotFound
-from tenants.administration import DeedForm, TenantAdmin, for_request, moment, person
+from tenants.administration import DeedForm, TenantAdmin, caller_in_words, for_request, moment, person
 from tenants.exporting.api import download
 from tenants.exporting.models import UNDER_WAY, ExportStatus
 from tenants.exporting.ordering import KEPT, delete_export, order_export, take_archive
-from tenants.models import Export, User
+from tenants.models import Export
 
 SHOWN = ("state", "held", "archive", "by", "ordered", "gone")
 LABELS = {
@@ -126,10 +126,7 @@ class ExportAdmin(TenantAdmin):
 
     @display(description="by")
     def by(self, export: Export) -> str:
-        kind, _, identifier = export.requested_by.partition(":")
-        if kind == "user":
-            return str(User.objects.filter(pk=identifier).first() or "somebody who left")
-        return f"a program (API key {identifier[-6:]})" if kind == "key" else export.requested_by
+        return caller_in_words(export.requested_by)
 
     @display(description="deleted", ordering="expires_at")
     def gone(self, export: Export) -> SafeString | str:

@@ -139,3 +139,11 @@ def person(request: HttpRequest) -> User:
     """Who is signed in; every page of the admin has seen to it that somebody is."""
     assert isinstance(request.user, User)
     return request.user
+
+
+def caller_in_words(called: str) -> str:
+    """Whom `tenants.rest.scopes.Principal.called` names, as people call them."""
+    kind, _, identifier = called.partition(":")
+    if kind == "user":
+        return str(User.objects.filter(pk=identifier).first() or "somebody who left")
+    return f"a program (API key {identifier[-6:]})" if kind == "key" else called

@@ -13,8 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants.auditing import Actor, doing_as
-from tenants.auditing.actors import address_of
+from tenants.auditing import doing_as
 from tenants.context import acting_as
 from tenants.exporting.models import Export, ExportStatus
 from tenants.exporting.ordering import delete_export, order_export, take_archive
@@ -59,8 +58,7 @@ class Exports(TenantView):
     @extend_schema(operation_id="exports_create", request=None, responses={202: ExportFields})
     def post(self, request: Request) -> Response:
         """Have everything written to an archive; read the export again to see how far it is. One at a time."""
-        caller = self.principal
-        export = order_export(f"{'user' if caller.user else 'key'}:{caller.id}")
+        export = order_export(self.principal.called)
         return Response(as_object(export), status=202)
 
 
@@ -92,9 +90,7 @@ class ExportFile(TenantView):
     @extend_schema(operation_id="exports_file", responses={(200, FILE): OpenApiTypes.BINARY})
     def get(self, request: Request, id: uuid.UUID) -> StreamingHttpResponse:
         """Download the archive: JSON Lines per table, the original files, a manifest with counts and SHA-256."""
-        caller = self.principal
-        actor = Actor("user" if caller.user else "key", str(caller.id), ip=address_of(request))
-        with doing_as(actor), acting_as(caller.tenant):
+        with doing_as(self.actor(request)), acting_as(self.principal.tenant):
             path = take_archive(id)
         return download(path)
 

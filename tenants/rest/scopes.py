@@ -6,7 +6,7 @@ POST in `read_methods`.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from rest_framework.exceptions import PermissionDenied
@@ -48,6 +48,16 @@ class Principal:
     def is_owner(self) -> bool:
         """Whether they may change owners: an owner by the session, or a program whose key may write everything."""
         return self.user.is_owner if self.user is not None else "write" in self.scopes
+
+    @property
+    def kind(self) -> Literal["user", "key"]:
+        """Whether a person calls or a program."""
+        return "key" if self.user is None else "user"
+
+    @property
+    def called(self) -> str:
+        """What rows that outlive the caller name them by: `user:<id>` or `key:<id>`."""
+        return f"{self.kind}:{self.id}"
 
     def holds(self, scope: str) -> bool:
         """Whether `scope` ("billing:read") is granted, by itself or through the wider "read" or "write"."""

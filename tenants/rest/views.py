@@ -74,12 +74,15 @@ class TenantView(APIView):
         self.response = response
         return cast(HttpResponseBase, response)
 
+    def actor(self, request: HttpRequest) -> Actor:
+        """Who is calling, for the record."""
+        return Actor(self.principal.kind, str(self.principal.id), ip=address_of(request))
+
     def _actor(self, request: HttpRequest) -> Actor | None:
         """Who changes something by this request; nobody where it only reads."""
         if request.method in SAFE_METHODS or request.method in self.read_methods:
             return None
-        who = str(self.principal.id)
-        return Actor("key" if self.principal.user is None else "user", who, ip=address_of(request))
+        return self.actor(request)
 
     def _once_or_simply(self, request: Request) -> HttpResponseBase:
         sent_once = once(request, self.principal.tenant, self.principal.id)

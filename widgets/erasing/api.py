@@ -51,7 +51,7 @@ class OneVisitor(TenantView):
         """
         caller = self.principal
         with acting_as(caller.tenant):
-            order = begin(id, f"{'user' if caller.user else 'key'}:{caller.id}")
+            order = begin(id, caller.called)
         receipt = carry_out_soon(caller.tenant, order)
         return Response(as_object(receipt), status=200 if receipt.finished_at else 202)
 
